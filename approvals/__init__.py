@@ -1,0 +1,1 @@
+"""What people decide: queues, requests, revisions, votes, grants."""

@@ -1,0 +1,168 @@
+"""Held actions: the request, the revisions of what would be executed, and the votes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+
+from approvals import states
+from approvals.models.queues import Queue
+from approvals.states import ApprovalState, Verdict
+from audit.ids import new_id
+from policies.models import Decision
+from registry.models import Agent, Team, User
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Self
+
+
+class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
+    """Readings of held actions."""
+
+    def visible_to(self, user: User) -> Self:
+        """Keep what the person's queues hold, their teams' agents' and their own agents' requests."""
+        if user.sees_everything:
+            return self
+        if not user.is_active:
+            return self.none()
+        teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
+        return self.filter(
+            models.Q(pk__in=_held_in(Queue.objects.reviewed_by(user)))
+            | models.Q(team__in=teams)
+            | models.Q(agent__in=Agent.objects.filter(owner=user).values("pk"))
+        )
+
+    def reviewed_by(self, user: User) -> Self:
+        """Keep what stands in the queues in which this person may vote."""
+        return self.filter(pk__in=_held_in(Queue.objects.reviewed_by(user)))
+
+    def open(self) -> Self:
+        """Keep what is pending; whether it is in time is compared at use."""
+        return self.filter(state=ApprovalState.PENDING)
+
+    def overdue(self, now: datetime) -> Self:
+        """Keep what is pending though its time is over."""
+        return self.open().filter(expires_at__lte=now)
+
+    def in_time(self, now: datetime) -> Self:
+        """Keep what is pending and can still be decided."""
+        return self.open().filter(expires_at__gt=now)
+
+
+def _held_in(queues: models.QuerySet[Queue]) -> models.QuerySet:  # type: ignore[type-arg]  # a through table
+    through = ApprovalRequest.queues.through
+    return through.objects.filter(queue__in=queues.values("pk")).values("approvalrequest_id")
+
+
+class ApprovalRequest(models.Model):
+    """An action that waits for people."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    decision = models.ForeignKey(
+        Decision, models.PROTECT, related_name="+", help_text="a changed policy may hold it a second time"
+    )
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="+")
+    agent_epoch = models.PositiveIntegerField(help_text="the agent's epoch when it asked")
+    team = models.CharField(max_length=64, help_text="slug of the agent's team at that time")
+    asked_by_key_of = models.ForeignKey(
+        User, models.PROTECT, related_name="+", help_text="who issued the asking key; may not vote"
+    )
+    queues = models.ManyToManyField(Queue, related_name="+", help_text="every one of them must approve")
+    state = models.CharField(max_length=16, choices=ApprovalState.choices, default=ApprovalState.PENDING)
+    revision = models.PositiveIntegerField(default=1, help_text="number of the current revision")
+    created_at = models.DateTimeField(help_text="UTC")
+    expires_at = models.DateTimeField(help_text="UTC; compared at use")
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
+
+    objects = ApprovalQuerySet.as_manager()
+
+    TRANSITIONS: ClassVar[states.Table] = states.APPROVAL
+    audit_type: ClassVar[str] = "approval"
+
+    class Meta:
+        ordering = ("expires_at", "id")
+        indexes = (
+            models.Index(fields=("state", "expires_at"), name="approvals_request_due"),
+            models.Index(fields=("agent", "state"), name="approvals_request_agent"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("decision",),
+                condition=models.Q(state=ApprovalState.PENDING),
+                name="approvals_one_pending_per_decision",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.agent.slug} asks to {self.decision.verb}"
+
+    @property
+    def audit_id(self) -> str:
+        """The id."""
+        return str(self.id)
+
+    @property
+    def audit_agent(self) -> str:
+        """The agent's slug."""
+        return self.agent.slug
+
+    @property
+    def audit_team(self) -> str:
+        """The slug of the team at that time."""
+        return self.team
+
+    @property
+    def etag(self) -> str:
+        """Names what is voted on: it changes with the bytes, not with other people's votes."""
+        return f'"{self.revision}"'
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether it can still be decided."""
+        return self.state == ApprovalState.PENDING and now < self.expires_at
+
+
+class ActionRevision(models.Model):
+    """One version of what would be executed, as canonical bytes; the first one is the agent's."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="revisions")
+    number = models.PositiveIntegerField()
+    body = models.BinaryField(help_text="RFC 8785 form of the declared action")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the canonical action, hex")
+    facts = models.JSONField(help_text="what was extracted: destinations, units, amount, data classes")
+    reasons = models.JSONField(default=list, help_text="why this revision is held")
+    author = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", help_text="empty: the agent"
+    )
+    at = models.DateTimeField(help_text="UTC")
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=("request", "number"), name="approvals_revision_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"r{self.number}"
+
+
+class Vote(models.Model):
+    """What one person said of one revision; may be replaced until the quorum is complete."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="votes")
+    revision = models.PositiveIntegerField()
+    voter = models.ForeignKey(User, models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=16, choices=Verdict.choices)
+    digest = models.CharField(max_length=64, help_text="digest of the bytes that were read")
+    comment = models.TextField(blank=True)
+    at = models.DateTimeField(help_text="UTC")
+
+    class Meta:
+        ordering = ("at",)
+        constraints = (
+            models.UniqueConstraint(fields=("request", "revision", "voter"), name="approvals_one_vote_each"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.voter} {self.verdict}"

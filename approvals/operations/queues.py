@@ -1,0 +1,124 @@
+"""Queues: created and changed as configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from approvals.models import Queue
+from approvals.models.queues import DAY
+from approvals.permissions import may_manage_queues
+from audit.canonical import digest
+from audit.refusals import Invalid, Problem
+from audit.transitions import note
+from registry.models import Team, User
+from registry.models.people import SLUG
+
+_UNITS = {"d": DAY, "h": 3600, "m": 60}
+LONGEST_TTL = 30 * DAY
+
+
+def format_ttl(seconds: int) -> str:
+    """Write seconds in the largest unit that divides them."""
+    for unit, size in _UNITS.items():
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+@transaction.atomic
+def save_queue(
+    *,
+    slug: str,
+    reviewers: Sequence[str],
+    quorum: int,
+    ttl_seconds: int,
+    edits: bool,
+    editor_may_approve: bool,
+    owner_may_approve: bool,
+    by: User,
+    now: datetime,
+) -> bool:
+    """Create or change a queue.
+
+    Args:
+        slug: its name.
+        reviewers: slugs of the teams whose members may vote.
+        quorum: distinct approvals that are needed, 1 to 20.
+        ttl_seconds: how long a request stays open, up to 30 days.
+        edits: whether reviewers may edit the action.
+        editor_may_approve: whether the author of a revision may approve it.
+        owner_may_approve: whether the agent's owner may vote.
+        by: administrator or operator.
+        now: aware UTC.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        Forbidden: not theirs to do.
+        Invalid: with a pointer to each defect.
+    """
+    may_manage_queues(by)
+    teams = {team.slug: team for team in Team.objects.filter(slug__in=reviewers)}
+    problems = [
+        Problem(f"/reviewers/{index}", "unknown_team", f"There is no team {name!r}.")
+        for index, name in enumerate(reviewers)
+        if name not in teams
+    ]
+    if SLUG.regex.match(slug) is None:  # type: ignore[union-attr]  # the validator compiled it
+        problems.append(Problem("/slug", "slug", str(SLUG.message)))
+    if not reviewers:
+        problems.append(Problem("/reviewers", "required", "A queue needs at least one reviewing team."))
+    if not 1 <= quorum <= 20:
+        problems.append(Problem("/quorum", "range", "The quorum lies between 1 and 20."))
+    if not 60 <= ttl_seconds <= LONGEST_TTL:
+        problems.append(Problem("/ttl", "range", "Requests stay open between one minute and 30 days."))
+    if problems:
+        raise Invalid("The queue is not valid.", errors=problems)
+
+    queue = Queue.objects.filter(slug=slug).first()
+    before = queue_document(queue) if queue else None
+    queue = queue or Queue(slug=slug)
+    queue.quorum, queue.ttl_seconds, queue.edits = quorum, ttl_seconds, edits
+    queue.editor_may_approve, queue.owner_may_approve = editor_may_approve, owner_may_approve
+    after = _document(queue, sorted(teams))
+    if before == after:
+        return False
+    queue.save()
+    queue.reviewers.set(teams.values())
+    note(
+        queue,
+        kind="queue.changed" if before else "queue.created",
+        by=by,
+        now=now,
+        before=digest("acp.queue.v1", before) if before else "",
+        after=digest("acp.queue.v1", after),
+    )
+    return True
+
+
+def _document(queue: Queue, reviewers: list[str]) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "reviewers": reviewers,
+        "quorum": queue.quorum,
+        "ttl": format_ttl(queue.ttl_seconds),
+        "edits": queue.edits,
+        "editor_may_approve": queue.editor_may_approve,
+    }
+    if not queue.owner_may_approve:
+        document["owner_may_approve"] = False
+    return document
+
+
+def queue_document(queue: Queue) -> dict[str, Any]:
+    """Return a queue in the form that ``apply`` reads."""
+    return _document(queue, sorted(queue.reviewers.values_list("slug", flat=True)))
+
+
+def queue_documents() -> dict[str, Any]:
+    """Return all queues in the form that ``apply`` reads, by slug."""
+    return {queue.slug: queue_document(queue) for queue in Queue.objects.prefetch_related("reviewers")}

@@ -1,0 +1,93 @@
+"""Who may vote on and edit held actions, and who may see their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from approvals.models import ApprovalRequest, Queue
+from approvals.refusals import EditsClosed, NotAReviewer
+from audit.refusals import Forbidden
+from registry.models import User
+from registry.states import Role
+
+
+def may_manage_queues(user: User) -> None:
+    """Admit administrators and operators.
+
+    Raises:
+        Forbidden: anybody else.
+    """
+    if not (user.is_active and user.role in {Role.ADMIN, Role.OPERATOR}):
+        raise Forbidden("Queues are managed by administrators and operators.")
+
+
+def obstacle_to_vote(
+    request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]
+) -> str:
+    """Say why a person's vote cannot count for any of the request's queues; empty where it can.
+
+    Superusers are not exempt.
+
+    Args:
+        request: the held action.
+        user: who wants to vote.
+        author_id: who wrote the current revision; None for the agent.
+        queues: the request's queues.
+    """
+    if not user.is_active:
+        return "This account is not active."
+    if user.pk == request.asked_by_key_of_id:
+        return "You issued the key that asked; someone else must decide."
+    mine = [queue for queue in queues if seats(queue, user)]
+    if not mine:
+        return "None of the queues that hold this is yours."
+    if user.pk == author_id and not all(queue.editor_may_approve for queue in mine):
+        return f"You wrote revision {request.revision}; someone else must approve it."
+    if user.pk == request.agent.owner_id and not all(queue.owner_may_approve for queue in mine):
+        return "You own this agent; this queue wants someone else."
+    return ""
+
+
+def seats(queue: Queue, user: User) -> bool:
+    """Whether the person belongs to a team that reviews the queue."""
+    return queue.reviewers.filter(members=user).exists()
+
+
+def require_vote(
+    request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]
+) -> None:
+    """Admit a vote.
+
+    Raises:
+        NotAReviewer: with the obstacle in words.
+    """
+    obstacle = obstacle_to_vote(request, user, author_id=author_id, queues=queues)
+    if obstacle:
+        raise NotAReviewer(obstacle)
+
+
+def require_edit(request: ApprovalRequest, user: User, *, queues: Sequence[Queue]) -> None:
+    """Admit an edit by a reviewer of one of the queues, where all queues admit edits.
+
+    Raises:
+        NotAReviewer: not a reviewer here, or the issuer of the asking key.
+        EditsClosed: a queue admits no edits.
+    """
+    if not user.is_active or not any(seats(queue, user) for queue in queues):
+        raise NotAReviewer("None of the queues that hold this is yours.")
+    if user.pk == request.asked_by_key_of_id:
+        raise NotAReviewer("You issued the key that asked; someone else must edit.")
+    if not all(queue.edits for queue in queues):
+        raise EditsClosed
+
+
+def may_read_bytes(request: ApprovalRequest, user: User) -> bool:
+    """Whether the person may see the exact bytes: reviewers while open, the owner's team always."""
+    if not user.is_active:
+        return False
+    in_team = user.pk == request.agent.owner_id or (
+        user.role == Role.OWNER and user.teams.filter(slug=request.team).exists()
+    )
+    if in_team:
+        return True
+    return request.state == "pending" and any(seats(queue, user) for queue in request.queues.all())

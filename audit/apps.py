@@ -1,0 +1,14 @@
+"""The app's registration with Django."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import import_module
+
+
+class AuditConfig(AppConfig):
+    """Django's handle on ``audit``."""
+
+    name = "audit"
+
+    def ready(self) -> None:
+        """Register the system checks, which need models and therefore wait for this moment."""
+        import_module("audit.checks")

@@ -1,0 +1,96 @@
+"""Who calls: agents by their keys, people by their sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from audit import sql
+from audit.refusals import Forbidden, Unauthenticated
+from controlplane.api.problems import CHALLENGE
+from registry.authentication import Principal, authenticate
+
+
+class AgentKeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer acp_live_…``; one identical 401 for whatever is wrong with it."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None]:
+        """Return the principal.
+
+        Raises:
+            Unauthenticated: missing, malformed, unknown, expired or revoked key.
+        """
+        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        principal = None
+        if scheme.lower() == "bearer":
+            principal = authenticate(text.strip(), now=sql.now())
+        if principal is None:
+            raise Unauthenticated
+        return principal, None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return CHALLENGE
+
+
+class PersonAuthentication(SessionAuthentication):
+    """A person's session; anonymous callers get 401 rather than DRF's 403."""
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return "Session"
+
+
+class HasScope(BasePermission):
+    """The key carries the scope that the view names in ``scope``."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Compare scopes.
+
+        Raises:
+            Forbidden: the key lacks the scope.
+        """
+        principal = principal_of(request)
+        scope: str | None = getattr(view, "scope", None)
+        if scope is not None and scope not in principal.scopes:
+            raise Forbidden(f"The key lacks the scope {scope!r}.")
+        return True
+
+
+def principal_of(request: Request) -> Principal:
+    """Return the authenticated key.
+
+    Raises:
+        Unauthenticated: the view let somebody else in.
+    """
+    principal: Any = request.user
+    if not isinstance(principal, Principal):
+        raise Unauthenticated
+    return principal
+
+
+class AgentKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema shows agent keys."""
+
+    target_class = AgentKeyAuthentication
+    name = "agentKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the OpenAPI security scheme."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "acp_live_<id>_<secret>_<crc32>"}
+
+
+class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema shows sessions."""
+
+    target_class = PersonAuthentication
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the OpenAPI security scheme."""
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}

@@ -1,0 +1,78 @@
+"""Reading a request's body: size, content type, encoding, strict JSON."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import UnreadablePostError
+from rest_framework.request import Request
+
+from audit.canonical import loads
+from audit.refusals import Malformed, TooLarge, UnsupportedMedia
+from controlplane.gateway.bodies import MAX_BODY, convert
+
+MAX_INGEST = 5 * 1024 * 1024
+MAX_RATIO = 100
+
+
+def read_raw(request: Request, *, limit: int = MAX_BODY, gzip: bool = False) -> bytes:
+    """Return the body's bytes.
+
+    Args:
+        request: the request; nothing has read its body.
+        limit: how large it may be, unpacked.
+        gzip: whether ``Content-Encoding: gzip`` is read.
+
+    Raises:
+        UnsupportedMedia: not ``application/json``, or another encoding.
+        TooLarge: over the limit, or packed more than 1:100.
+        Malformed: the body broke off or does not unpack.
+    """
+    media, _, parameters = (request.META.get("CONTENT_TYPE") or "").partition(";")
+    if media.strip().lower() != "application/json":
+        raise UnsupportedMedia("Send application/json.")
+    charset = parameters.replace(" ", "").lower()
+    if charset and charset not in {"charset=utf-8", 'charset="utf-8"'}:
+        raise UnsupportedMedia("JSON is UTF-8.")
+    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        raise TooLarge(f"The body exceeds {limit} bytes.")
+    try:
+        raw: bytes = request._request.body  # noqa: SLF001 - DRF's own ``data`` would parse it loosely
+    except RequestDataTooBig as error:
+        raise TooLarge(f"The body exceeds {limit} bytes.") from error
+    except UnreadablePostError as error:
+        raise Malformed("The body broke off.") from error
+    encoding = (request.META.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower()
+    if encoding == "gzip" and gzip:
+        raw = _unpack(raw, limit)
+    elif encoding != "identity":
+        raise UnsupportedMedia(f"The content encoding {encoding!r} is not read here.")
+    if len(raw) > limit:
+        raise TooLarge(f"The body exceeds {limit} bytes.")
+    return raw
+
+
+def _unpack(raw: bytes, limit: int) -> bytes:
+    """Unpack gzip, never more than the limit or a hundred times the input."""
+    most = min(limit, MAX_RATIO * max(len(raw), 1))
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(raw, most + 1)
+    except zlib.error as error:
+        raise Malformed("The body is not valid gzip.") from error
+    if len(plain) > most:
+        raise TooLarge("The body unpacks to more than is admitted.")
+    if not unpacker.eof or unpacker.unused_data:
+        raise Malformed("The body is not one whole gzip stream.")
+    return plain
+
+
+def read_struct(request: Request, to: type[Any], *, limit: int = MAX_BODY) -> Any:
+    """Return the body as a struct, read strictly.
+
+    Raises:
+        Malformed, UnsupportedMedia, TooLarge, Invalid.
+    """
+    return convert(loads(read_raw(request, limit=limit)), to)

@@ -1,0 +1,36 @@
+"""Writing documents in the form that `controlplane.apply.loading` reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from controlplane.apply.loading import DATE
+
+_WIDTH = 110
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe YAML without anchors, lists indented below their key, dates bare as people write them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value again where it comes again."""
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent lists too."""
+        super().increase_indent(flow, False)
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        """Represent text."""
+        tag = "tag:yaml.org,2002:timestamp" if DATE.fullmatch(value) else "tag:yaml.org,2002:str"
+        return self.represent_scalar(tag, value)
+
+
+_Dumper.add_representer(str, _Dumper.text)
+
+
+def dump(value: Any) -> str:
+    """Write a document: the innermost mappings and lists on one line, keys in the order given."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)

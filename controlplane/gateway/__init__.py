@@ -1,0 +1,12 @@
+"""The journey of one action: ask, edit, redeem, outcome, ingest.
+
+The only room that knows the whole way. It holds no rules of its own: it reads facts, has them
+judged, takes what was judged, and writes it down, each in one transaction.
+"""
+
+from controlplane.gateway.asking import ask
+from controlplane.gateway.editing import edit
+from controlplane.gateway.redeeming import redeem
+from controlplane.gateway.reporting import cancel, ingest, outcome
+
+__all__ = ["ask", "cancel", "edit", "ingest", "outcome", "redeem"]

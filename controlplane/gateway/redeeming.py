@@ -1,0 +1,314 @@
+"""Redeeming a grant: everything is looked at again, then it is used up, once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from approvals.models import ApprovalRequest, Grant
+from approvals.operations import Held, hold, redeem_grant, revoke_grant
+from approvals.operations.grants import GRANT_LIFE
+from approvals.operations.requests import UnknownQueue, current_revision
+from approvals.quorum import count
+from approvals.refusals import (
+    AlreadyRedeemed,
+    DigestMismatch,
+    Expired,
+    NotGranted,
+    NotNow,
+    PolicyChanged,
+    ReviewRequired,
+)
+from approvals.states import ApprovalState, GrantState
+from audit import sql
+from audit.refusals import Forbidden, Refusal
+from audit.transitions import note
+from controlplane.gateway import standing as facts
+from controlplane.gateway.answers import moment
+from controlplane.gateway.approved import Approved, find_decision, of_decision, of_request
+from controlplane.gateway.asking import Clock, action_facts
+from controlplane.gateway.bodies import read_key
+from controlplane.gateway.standing import Standing
+from controlplane.gateway.verdicts import judged, limited, reserved
+from policies import limits, snapshots
+from policies.facts import Action, Verdict
+from policies.models import Decision
+from policies.operations.decisions import reasons_as_json
+from policies.states import Effect
+from registry.authentication import Principal
+from registry.models import Agent, AgentKey
+from registry.states import AgentState
+
+# What stops an agent now and may be lifted again: the grant is kept, its life runs on.
+_STANDSTILL = frozenset({"agent_paused", "kill_switch", "not_released"})
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """Leave to execute exactly these bytes.
+
+    Attributes:
+        grant: the grant, used up.
+        approved: the action.
+    """
+
+    grant: Grant
+    approved: Approved
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the body of the answer; ``canonical`` is the text whose SHA-256 gives the digest."""
+        return {
+            "grant": {
+                "id": str(self.grant.id),
+                "state": GrantState.REDEEMED.value,
+                "redeemed_at": moment(self.grant.redeemed_at) if self.grant.redeemed_at else None,
+            },
+            "digest": self.approved.digest,
+            "canonical": self.approved.canonical.decode(),
+            "action": json.loads(self.approved.canonical),
+        }
+
+
+def redeem(
+    *, principal: Principal, action_id: UUID, key: str | None, digest: str, clock: Clock = sql.clock
+) -> Redeemed:
+    """Use a grant up and hand out the bytes to execute.
+
+    Args:
+        principal: the executor's key.
+        action_id: the decision's id.
+        key: the ``Idempotency-Key`` header; the same one gets the same answer again.
+        digest: of the bytes that the caller means to execute.
+        clock: read once, after the locks.
+
+    Raises:
+        Missing, Forbidden: not this agent's.
+        NotGranted, AlreadyRedeemed, DigestMismatch, PolicyChanged, ReviewRequired, NotNow: 409.
+        Expired: 410.
+    """
+    redeem_key = read_key(key)
+    # Some refusals change something too (a revoked grant, a security entry): these are returned
+    # from the transaction, so that it commits, and raised after it.
+    with transaction.atomic():
+        answer = _redeem(principal, action_id, redeem_key, digest, clock)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+def _redeem(
+    principal: Principal, action_id: UUID, key: str, digest: str, clock: Clock
+) -> Redeemed | Refusal:
+    decision = find_decision(action_id=action_id, principal=principal)
+    standing = facts.by_agent(agent_id=decision.agent_id, environment=decision.environment)
+    grant = _locked_grant(decision)
+    if grant.executor_id != principal.agent_id:
+        raise Forbidden("Only the executor named in the grant may redeem it.")
+    request = _request_of(grant)
+    approved = of_request(request) if request else of_decision(decision)
+    now = clock()
+    if digest != grant.digest or approved.digest != grant.digest:
+        note(grant, kind="security.payload_mismatch", by=principal, now=now, before=grant.digest, after=digest)
+        return DigestMismatch()
+    if grant.state not in {GrantState.ISSUED, GrantState.REVOKED, GrantState.EXPIRED}:
+        if grant.redeem_key and grant.redeem_key == key:
+            return Redeemed(grant, approved)
+        return AlreadyRedeemed()
+    if grant.state == GrantState.EXPIRED or now >= grant.expires_at:
+        return Expired("The grant expired.")
+    if grant.state == GrantState.REVOKED:
+        return NotGranted("The grant was revoked.")
+    if standing.epoch != grant.agent_epoch:
+        return _revoked(grant, "the agent was transferred", principal, now)
+    if not _executor_acts(grant, standing):
+        return NotNow("The executing agent is not active.")
+    return _evaluate(principal, key, clock, decision, standing, grant, request, approved)
+
+
+def _evaluate(  # noqa: PLR0913 - the facts of one redemption, read once above
+    principal: Principal,
+    key: str,
+    clock: Clock,
+    decision: Decision,
+    standing: Standing,
+    grant: Grant,
+    request: ApprovalRequest | None,
+    approved: Approved,
+) -> Redeemed | Refusal:
+    """Judge the approved bytes by what is in force now, take what they take, and use the grant."""
+    snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
+    subject = standing.subject()
+    _, verdict = judged(snapshot, subject, approved.declared, now=sql.now())
+    if verdict.limits:
+        limits.lock(verdict.limits)
+    now = clock()
+    action, verdict = judged(snapshot, subject, approved.declared, now=now)
+    if verdict.effect == Effect.DENY:
+        return _denied(verdict, grant, principal, now)
+    if verdict.effect == Effect.REVIEW and not set(verdict.queues) <= _approving(request):
+        return _held_again(verdict, action, decision, standing, grant, request, approved, principal, now)
+    if request is not None and not _quorum_holds(request):
+        return _revoked(grant, "the quorum no longer holds", principal, now)
+    if verdict.effect == Effect.THROTTLE:
+        return _not_now(verdict, grant, principal, now, extend=True)
+    verdict = limited(verdict, now=now)
+    if verdict.effect == Effect.THROTTLE:
+        return _not_now(verdict, grant, principal, now, extend=True)
+    if verdict.effect == Effect.DENY:
+        return _denied(verdict, grant, principal, now)
+    verdict = reserved(
+        verdict,
+        standing=standing,
+        task=approved.task,
+        decision_id=decision.pk,
+        estimate_nanousd=approved.estimate_nanousd,
+        keep=True,
+        now=now,
+    )
+    if verdict.effect in {Effect.DENY, Effect.THROTTLE}:
+        return _not_now(verdict, grant, principal, now, extend=False)
+    limits.admit(verdict.limits, decision_id=decision.pk, now=now)
+    redeem_grant(
+        grant=grant,
+        key=key,
+        by=principal,
+        now=now,
+        details={"policy_revision": standing.policy_revision, "version": standing.version},
+    )
+    return Redeemed(grant, approved)
+
+
+def _locked_grant(decision: Decision) -> Grant:
+    """Take the decision's newest grant for the rest of the transaction.
+
+    Raises:
+        NotGranted, Expired: there is none.
+    """
+    Grant.objects.filter(decision=decision).update(state=F("state"))
+    grant = Grant.objects.select_related("agent").filter(decision=decision).order_by("-id").first()
+    if grant is not None:
+        return grant
+    request = ApprovalRequest.objects.filter(decision=decision).order_by("-id").first()
+    if request is None:
+        raise NotGranted(f"The decision was {decision.effect}.")
+    if request.state == ApprovalState.EXPIRED:
+        raise Expired("The request expired undecided.")
+    raise NotGranted(f"The request is {request.state}.")
+
+
+def _request_of(grant: Grant) -> ApprovalRequest | None:
+    if grant.approval_id is None:
+        return None
+    return ApprovalRequest.objects.select_related("agent", "decision").get(pk=grant.approval_id)
+
+
+def _executor_acts(grant: Grant, standing: Standing) -> bool:
+    if grant.executor_id == standing.agent_id:
+        return True
+    executor = Agent.objects.get(pk=grant.executor_id)
+    other = facts.by_agent(agent_id=executor.pk, environment=standing.environment)
+    return other.state == AgentState.ACTIVE and other.kill is None
+
+
+def _approving(request: ApprovalRequest | None) -> set[str]:
+    return set(request.queues.values_list("slug", flat=True)) if request else set()
+
+
+def _quorum_holds(request: ApprovalRequest) -> bool:
+    author_id = current_revision(request).author_id
+    queues = list(request.queues.all())
+    return all(item.complete for item in count(request, queues=queues, author_id=author_id))
+
+
+def _words(verdict: Verdict) -> str:
+    return " ".join(reason.text for reason in verdict.reasons)
+
+
+def _denied(verdict: Verdict, grant: Grant, principal: Principal, now: datetime) -> Refusal:
+    if {reason.code for reason in verdict.reasons} & _STANDSTILL:
+        return NotNow(_words(verdict))
+    return _revoked(grant, _words(verdict), principal, now)
+
+
+def _revoked(grant: Grant, reason: str, principal: Principal, now: datetime) -> Refusal:
+    revoke_grant(grant=grant, reason=reason, by=principal, now=now)
+    return PolicyChanged(f"The grant is revoked: {reason}")
+
+
+def _not_now(
+    verdict: Verdict, grant: Grant, principal: Principal, now: datetime, *, extend: bool
+) -> Refusal:
+    """Keep the grant; where time alone lifts the obstacle, its life runs from then."""
+    headers = {}
+    detail = _words(verdict)
+    if verdict.retry_at is not None:
+        headers["Retry-After"] = str(max(1, int((verdict.retry_at - now).total_seconds()) + 1))
+        detail = f"{detail} Retry at {moment(verdict.retry_at)}."
+        until = verdict.retry_at + GRANT_LIFE
+        if extend and until > grant.expires_at:
+            Grant.objects.filter(pk=grant.pk, state=GrantState.ISSUED).update(expires_at=until)
+            note(grant, kind="grant.extended", by=principal, now=now, details={"until": moment(until)})
+    refusal = NotNow(detail, headers=headers)
+    refusal.retry_at = verdict.retry_at
+    return refusal
+
+
+def _held_again(  # noqa: PLR0913 - the facts of one redemption
+    verdict: Verdict,
+    action: Action | None,
+    decision: Decision,
+    standing: Standing,
+    grant: Grant,
+    request: ApprovalRequest | None,
+    approved: Approved,
+    principal: Principal,
+    now: datetime,
+) -> Refusal:
+    """Open a new request: the policy of now wants people who were not asked."""
+    if action is None:
+        return _revoked(grant, "the action can no longer be read", principal, now)
+    revoke_grant(grant=grant, reason="another review is required", by=principal, now=now)
+    asked_by = request.asked_by_key_of_id if request else _issuer(decision)
+    try:
+        again = hold(
+            held=Held(
+                decision_id=decision.pk,
+                agent_id=standing.agent_id,
+                agent_epoch=standing.epoch,
+                team=standing.team,
+                issued_by_id=asked_by,
+                queues=verdict.queues,
+                body=approved.canonical,
+                digest=approved.digest,
+                facts={**_declared_facts(approved), **action_facts(action)},
+                reasons=reasons_as_json(verdict.reasons),
+            ),
+            by=principal,
+            now=now,
+        )
+    except UnknownQueue as error:
+        return PolicyChanged(f"The grant is revoked: the policy names an unknown queue {error}.")
+    return ReviewRequired(f"Approval {again.pk} was opened.")
+
+
+def _declared_facts(approved: Approved) -> dict[str, Any]:
+    declared = approved.declared
+    return {
+        "capability": declared.capability,
+        "declared_data_classes": sorted(declared.data_classes),
+        "declared_data_scopes": sorted(declared.data_scopes) if declared.data_scopes is not None else None,
+        "provenance": dict(declared.provenance),
+        "task": approved.task,
+        "purpose": approved.facts.get("purpose", ""),
+        "estimated_cost_nanousd": approved.estimate_nanousd,
+    }
+
+
+def _issuer(decision: Decision) -> int:
+    return AgentKey.objects.values_list("issued_by_id", flat=True).get(public_id=decision.key_id)

@@ -1,0 +1,134 @@
+"""What agents report back: outcomes, withdrawals, runs and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals.models import ApprovalRequest, Grant
+from approvals.operations import cancel_request, report_outcome, revoke_grant
+from approvals.refusals import AlreadyDecided, OutcomeConflict
+from approvals.states import ApprovalState, GrantState
+from audit import sql
+from audit.refusals import Missing
+from controlplane.gateway import standing as facts
+from controlplane.gateway.approved import find_decision
+from controlplane.gateway.asking import Clock
+from costs.operations import UsageReport, record_usage, release
+from policies.models import Decision
+from registry.authentication import Principal
+from registry.models import Agent, AgentVersion
+from runs.operations import IngestOutcome, ReportedUsage, Source
+from runs.operations import ingest as ingest_events
+
+
+def outcome(
+    *,
+    principal: Principal,
+    action_id: UUID,
+    succeeded: bool,
+    note: str,
+    result_digest: str,
+    clock: Clock = sql.clock,
+) -> Grant:
+    """Report what came of an action, once; what is still reserved for it is released.
+
+    Only usage carries cost: an outcome closes the reservation, it settles nothing.
+
+    Args:
+        principal: the executor's key.
+        action_id: the decision's id.
+        succeeded: whether it worked.
+        note: the executor's own words.
+        result_digest: digest of the result, or empty.
+        clock: read once.
+
+    Raises:
+        Missing: not this agent's action.
+        OutcomeConflict: nothing was redeemed, or another outcome was reported.
+    """
+    with transaction.atomic():
+        decision = find_decision(action_id=action_id, principal=principal)
+        grant = (
+            Grant.objects.select_related("agent")
+            .filter(decision=decision, executor=principal.agent_id)
+            .order_by("-id")
+            .first()
+        )
+        if grant is None:
+            raise OutcomeConflict("There is no grant of yours for this action.")
+        now = clock()
+        fresh = report_outcome(
+            grant=grant, succeeded=succeeded, note=note, result_digest=result_digest, by=principal, now=now
+        )
+        if fresh:
+            release(decision_id=decision.pk, by=principal, now=now)
+    return grant
+
+
+def cancel(*, principal: Principal, action_id: UUID, clock: Clock = sql.clock) -> Decision:
+    """Withdraw an action that waits for people or was not yet redeemed.
+
+    Raises:
+        Missing: not asked by this agent.
+        AlreadyDecided: there is nothing to withdraw.
+    """
+    with transaction.atomic():
+        decision = find_decision(action_id=action_id, principal=principal)
+        if decision.agent_id != principal.agent_id:
+            raise Missing
+        now = clock()
+        request = (
+            ApprovalRequest.objects.open().select_related("agent").filter(decision=decision).first()
+        )
+        if request is not None:
+            cancel_request(request=request, by=principal, now=now, reason="withdrawn by the agent")
+            return decision
+        grant = (
+            Grant.objects.select_related("agent")
+            .filter(decision=decision, state=GrantState.ISSUED)
+            .first()
+        )
+        if grant is None:
+            raise AlreadyDecided("There is nothing left to withdraw.")
+        revoke_grant(grant=grant, reason="withdrawn by the agent", by=principal, now=now)
+    return decision
+
+
+def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.clock) -> IngestOutcome:
+    """Take a batch of runs and steps, and the usage inside them, in one transaction.
+
+    Stays open while an agent is paused: what happened is evidence.
+
+    Args:
+        principal: the reporting key.
+        items: up to 500 events.
+        clock: read once.
+
+    Raises:
+        TooLarge: more than 500 items.
+    """
+    with transaction.atomic():
+        standing = facts.by_agent(
+            agent_id=principal.agent_id, environment=principal.environment, lock=False
+        )
+        now = clock()
+        found = ingest_events(
+            source=Source(
+                agent=Agent.objects.select_related("team").get(pk=principal.agent_id),
+                environment=principal.environment,
+                version_id=standing.version_id,
+                may_backfill=False,
+            ),
+            items=items,
+            by=principal,
+            now=now,
+        )
+        book(found.usages, by=principal, now=now)
+    return found
+
+
+def book(usages: Sequence[ReportedUsage], *, by: Principal, now: object) -> None:
+    """Hand the reported usage to the ledger."""

@@ -1,0 +1,107 @@
+"""From a judgement to a verdict that was paid for: limits and budgets on top of policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.gateway.standing import Standing
+from costs.budgets import budgets_for, reserve
+from policies import limits
+from policies.compile import Snapshot
+from policies.engine import judge
+from policies.facts import Action, Declared, Reason, Subject, Verdict
+from policies.reasons import reason
+from policies.states import Effect
+
+
+class _Undo(Exception):
+    """Rolls back the savepoint of a reservation that is not to stay."""
+
+
+def judged(
+    snapshot: Snapshot, subject: Subject, declared: Declared, *, now: datetime
+) -> tuple[Action | None, Verdict]:
+    """Judge by the pure engine, which answers every exception with a denial."""
+    return judge(snapshot, subject, declared, now)
+
+
+def denied(verdict: Verdict, code: str, **parameters: object) -> Verdict:
+    """Turn a verdict into a denial for one further reason; nothing is taken."""
+    return _instead(verdict, Effect.DENY, reason(code, **parameters), None)
+
+
+def throttled(
+    verdict: Verdict, code: str, *, retry_at: datetime | None = None, **parameters: object
+) -> Verdict:
+    """Turn a verdict into a throttle for one further reason; nothing is taken."""
+    return _instead(verdict, Effect.THROTTLE, reason(code, **parameters), retry_at)
+
+
+def _instead(verdict: Verdict, effect: Effect, why: Reason, retry_at: datetime | None) -> Verdict:
+    return replace(
+        verdict, effect=str(effect), reasons=(why,), queues=(), limits=(), retry_at=retry_at, obligations=()
+    )
+
+
+def limited(verdict: Verdict, *, now: datetime) -> Verdict:
+    """Apply the limits, whose locks the caller holds: a spent one throttles.
+
+    A limit smaller than the action itself denies: no wait would ever be enough.
+    """
+    spent = limits.first_exhausted(verdict.limits, now=now)
+    if spent is None:
+        return verdict
+    demand = spent.demand
+    why = reason(
+        "rate_limited",
+        policy=demand.policy,
+        rule=demand.rule,
+        admitted=spent.admitted,
+        maximum=demand.maximum,
+        seconds=demand.window_seconds,
+        units=demand.units,
+    )
+    effect = Effect.DENY if spent.retry_at is None else Effect.THROTTLE
+    return _instead(verdict, effect, why, spent.retry_at)
+
+
+def reserved(
+    verdict: Verdict,
+    *,
+    standing: Standing,
+    task: str,
+    decision_id: UUID,
+    estimate_nanousd: int | None,
+    keep: bool,
+    now: datetime,
+) -> Verdict:
+    """Reserve the action's cost in every budget above it: a spent one denies, or throttles as it says.
+
+    Args:
+        keep: False for a dry run, which is told the answer and takes nothing.
+    """
+    budgets = budgets_for(
+        agent_id=standing.agent_id, team_id=standing.team_id, task=task, revision=standing.catalogue
+    )
+    if not budgets:
+        return verdict
+    refusal = None
+    try:
+        # A savepoint: a refusal by a higher budget must leave nothing in the lower ones.
+        with transaction.atomic():
+            refusal = reserve(
+                budgets=budgets, decision_id=decision_id, estimate_nanousd=estimate_nanousd, now=now
+            )
+            if refusal is not None or not keep:
+                raise _Undo
+    except _Undo:
+        pass
+    if refusal is None:
+        return verdict
+    effect = Effect.THROTTLE if refusal.effect == "throttle" else Effect.DENY
+    why = reason("budget_exhausted", budget=refusal.budget, detail=refusal.text)
+    return _instead(verdict, effect, why, refusal.retry_at)

@@ -1,0 +1,94 @@
+"""Whether this process is alive, and whether the installation can do its work."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+Probe = Callable[[], None]
+
+_BROKER_SECONDS = 2
+
+logger = structlog.get_logger(__name__)
+
+
+class NotReady(Exception):
+    """A part of the installation is not able to work now. Its text is shown to whoever asks."""
+
+
+def database_answers() -> None:
+    """Ask the database for anything at all."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+@functools.cache
+def migrations_are_applied() -> None:
+    """Compare the code's migrations with the database's. Asked until it is true once: a schema does not go back.
+
+    Raises:
+        NotReady: some are missing.
+    """
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        raise NotReady(f"{len(missing)} migrations are not applied")
+
+
+def broker_answers() -> None:
+    """Ping Redis or Valkey."""
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=_BROKER_SECONDS, socket_connect_timeout=_BROKER_SECONDS
+    )
+    try:
+        client.ping()
+    finally:
+        client.close()
+
+
+# Name and probe, in the order of the answer. A probe returns nothing, or raises `NotReady` with a reason to show.
+PROBES: dict[str, Probe] = {
+    "database": database_answers,
+    "migrations": migrations_are_applied,
+    "broker": broker_answers,
+}
+
+
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """Answer that this process is alive. Nothing else is asked, so that no neighbour's trouble restarts it."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Answer 200 if every part can work, else 503. Each part says ``ok`` or its reason, and its milliseconds."""
+    parts = {name: _ask(name, probe) for name, probe in PROBES.items()}
+    ready = all(part["state"] == "ok" for part in parts.values())
+    return JsonResponse({"ready": ready, "parts": parts}, status=200 if ready else 503)
+
+
+def _ask(name: str, probe: Probe) -> dict[str, str | float]:
+    began = time.perf_counter()
+    state = "ok"
+    try:
+        probe()
+    except NotReady as reason:
+        state = str(reason)
+    except Exception as error:
+        # Drivers put addresses and users into their texts: those belong into the log, not into an open page.
+        logger.warning("not ready", part=name, error=repr(error))
+        state = "unavailable"
+    return {"state": state, "ms": round((time.perf_counter() - began) * 1000, 1)}

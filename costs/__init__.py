@@ -1,0 +1,1 @@
+"""What it costs: prices, usage, rollups and budgets."""

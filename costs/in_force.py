@@ -1,0 +1,159 @@
+"""The budgets in force, kept in the process and checked by the catalogue's revision at every use."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from audit import sql
+from costs.models import Budget
+from costs.states import GUARDED, RANK, Scope
+from registry.models import Catalogue
+
+_LOCK = "costs.budgets"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpec:
+    """A budget as decisions and settlements use it.
+
+    Attributes:
+        id: primary key.
+        slug: its name.
+        scope: of `costs.states.Scope`.
+        per: of `costs.states.Per`.
+        zone: IANA zone.
+        limit_nanousd: nano-USD per period.
+        reserve_nanousd: nano-USD set aside for an action without an estimate.
+        at_limit: of `costs.states.AtLimit`.
+    """
+
+    id: int
+    slug: str
+    scope: str
+    per: str
+    zone: str
+    limit_nanousd: int
+    reserve_nanousd: int
+    at_limit: str
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Place in the order in which budgets are locked: leaf to root, then by id."""
+        return RANK[self.scope], self.id
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it can refuse; one that only alerts is accounted, never reserved."""
+        return self.at_limit in GUARDED
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetTree:
+    """Every budget in force, found by what it bounds.
+
+    Attributes:
+        revision: the catalogue's revision at which it was read.
+        lines: budgets in lock order by (scope, subject): team ids and slugs, agent ids, (agent id, task).
+    """
+
+    revision: int
+    lines: dict[tuple[str, object], tuple[BudgetSpec, ...]]
+
+    def over(self, *, agent_id: int, team: int | str, task: str) -> tuple[BudgetSpec, ...]:
+        """Return the budgets that spend counts into, in lock order.
+
+        Args:
+            agent_id: who spends.
+            team: the team's id, or its slug.
+            task: the task's name, or empty.
+        """
+        return (
+            *self.lines.get((Scope.TASK, (agent_id, task)), ()),
+            *self.lines.get((Scope.AGENT, agent_id), ()),
+            *self.lines.get((Scope.TEAM, team), ()),
+            *self.lines.get((Scope.ORGANISATION, None), ()),
+        )
+
+
+class _Memory:
+    """The one tree that this process holds; replaced whole, so readers need no lock."""
+
+    held: BudgetTree | None = None
+
+
+def forget() -> None:
+    """Drop the tree that this process holds: after a transaction that changed budgets was rolled back."""
+    _Memory.held = None
+
+
+def tree(revision: int) -> BudgetTree:
+    """Return the budgets in force.
+
+    Args:
+        revision: `registry.models.Catalogue.revision`, read in the caller's transaction; every
+            change of a budget raises it.
+    """
+    held = _Memory.held
+    if held is None or held.revision != revision:
+        held = BudgetTree(revision, _lines(Budget.objects.active().select_related("team")))
+        _Memory.held = held
+    return held
+
+
+def present_tree() -> BudgetTree:
+    """Read the catalogue's revision and return the budgets in force."""
+    revision = Catalogue.objects.filter(pk=1).values_list("revision", flat=True).first()
+    return tree(revision or 0)
+
+
+def spec_of(budget: Budget) -> BudgetSpec:
+    """Return a budget as decisions and settlements use it."""
+    return BudgetSpec(
+        id=budget.pk,
+        slug=budget.slug,
+        scope=budget.scope,
+        per=budget.per,
+        zone=budget.zone,
+        limit_nanousd=budget.limit_nanousd,
+        reserve_nanousd=budget.reserve_nanousd,
+        at_limit=budget.at_limit,
+    )
+
+
+def hold_still() -> None:
+    """Keep budgets from being changed or recounted until the present transaction ends.
+
+    Usage takes this lock shared before it reads the budgets; `hold_alone` takes it alone. So a
+    budget that begins to count sees all usage recorded before it, and no usage misses it.
+    """
+    if sql.is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_LOCK])
+
+
+def hold_alone() -> None:
+    """Keep usage from being settled until the present transaction ends."""
+    sql.advisory_lock(_LOCK)
+
+
+def _lines(budgets: Iterable[Budget]) -> dict[tuple[str, object], tuple[BudgetSpec, ...]]:
+    found: defaultdict[tuple[str, object], list[BudgetSpec]] = defaultdict(list)
+    for budget in budgets:
+        for subject in _subjects(budget):
+            found[budget.scope, subject].append(spec_of(budget))
+    return {key: tuple(sorted(specs, key=lambda spec: spec.order)) for key, specs in found.items()}
+
+
+def _subjects(budget: Budget) -> tuple[object, ...]:
+    if budget.scope == Scope.TASK:
+        return ((budget.agent_id, budget.task),)
+    if budget.scope == Scope.AGENT:
+        return (budget.agent_id,)
+    if budget.scope == Scope.TEAM and budget.team:
+        # Decisions know the team's id, usage its slug.
+        return (budget.team_id, budget.team.slug)
+    return (None,)

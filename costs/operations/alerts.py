@@ -1,0 +1,127 @@
+"""Thresholds: each alerts once per period; at the limit of a pausing budget its agents are paused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from audit.actors import Acting, System
+from audit.refusals import Conflict
+from audit.transitions import note
+from costs.models import Budget, BudgetAlert
+from costs.money import format_usd
+from costs.settlement import Standing
+from costs.states import AtLimit, Scope
+from registry.models import Agent, AgentQuerySet
+from registry.operations import pause_agent
+
+_WHOLE = 100
+
+
+def alert(*, standings: Sequence[Standing], by: Acting, now: datetime) -> list[BudgetAlert]:
+    """Note thresholds that were passed and had not alerted in their period yet.
+
+    Runs in the transaction of the settlement, whose locks on the periods let no one else alert.
+
+    Args:
+        standings: what `costs.settlement.settle` returned.
+        by: whose usage passed them.
+        now: when, aware UTC.
+
+    Returns:
+        The new alerts.
+    """
+    if not standings:
+        return []
+    ids = {standing.budget_id for standing in standings}
+    budgets = {row.pk: row for row in Budget.objects.filter(pk__in=ids).select_related("team", "agent__team")}
+    passed = [
+        (standing, threshold)
+        for standing in standings
+        for threshold in _thresholds(budgets[standing.budget_id])
+        if standing.settled_nanousd * _WHOLE >= threshold * budgets[standing.budget_id].limit_nanousd
+    ]
+    if not passed:
+        return []
+    known = BudgetAlert.objects.filter(budget_period__in={standing.period_id for standing, _ in passed})
+    already = set(known.values_list("budget_period_id", "threshold"))
+    return [
+        _raise(budgets[standing.budget_id], standing, threshold, by=by, now=now)
+        for standing, threshold in passed
+        if (standing.period_id, threshold) not in already
+    ]
+
+
+def pause_spent(*, now: datetime) -> int:
+    """Pause the agents of pausing budgets that are spent.
+
+    Called once the usage is committed, and by the sweep for what a crash left behind: pausing
+    takes the agent's lock, which comes before those of budgets. Until then the spent budget
+    denies.
+
+    Args:
+        now: aware UTC.
+
+    Returns:
+        How many agents were paused.
+    """
+    waiting = BudgetAlert.objects.filter(pausing=True).order_by("id").values_list("pk", flat=True)
+    return sum(_pause_for(pk, now=now) for pk in list(waiting))
+
+
+def _thresholds(budget: Budget) -> list[int]:
+    return sorted({*budget.alert_at, *([_WHOLE] if budget.at_limit == AtLimit.PAUSE else [])})
+
+
+def _raise(budget: Budget, standing: Standing, threshold: int, *, by: Acting, now: datetime) -> BudgetAlert:
+    row = BudgetAlert.objects.create(
+        budget_period_id=standing.period_id,
+        threshold=threshold,
+        settled_nanousd=standing.settled_nanousd,
+        limit_nanousd=budget.limit_nanousd,
+        at=now,
+        pausing=budget.at_limit == AtLimit.PAUSE and threshold == _WHOLE,
+    )
+    note(
+        budget,
+        kind="budget.threshold",
+        by=by,
+        now=now,
+        outcome=budget.at_limit if threshold >= _WHOLE else AtLimit.ALERT.value,
+        details={
+            "threshold": threshold,
+            "settled_usd": format_usd(standing.settled_nanousd),
+            "limit_usd": format_usd(budget.limit_nanousd),
+            "period": standing.period_id,
+        },
+    )
+    return row
+
+
+@transaction.atomic
+def _pause_for(pk: int, *, now: datetime) -> int:
+    row = BudgetAlert.objects.select_related("budget_period__budget__team").get(pk=pk)
+    period, paused = row.budget_period, 0
+    budget = period.budget
+    if budget.active and budget.at_limit == AtLimit.PAUSE and period.settled_nanousd >= budget.limit_nanousd:
+        reason = f"The budget {budget.slug} of {format_usd(budget.limit_nanousd)} USD per {budget.per} is spent."
+        for agent in _agents(budget).select_related("team", "owner").order_by("pk"):
+            try:
+                pause_agent(agent=agent, reason=reason, by=System("budgets"), now=now)
+            except Conflict:
+                # Somebody else paused or retired it first.
+                continue
+            paused += 1
+    BudgetAlert.objects.filter(pk=pk).update(pausing=False)
+    return paused
+
+
+def _agents(budget: Budget) -> AgentQuerySet:
+    active = Agent.objects.active()
+    if budget.scope == Scope.ORGANISATION:
+        return active
+    if budget.scope == Scope.TEAM:
+        return active.filter(team=budget.team)
+    return active.filter(pk=budget.agent_id)

@@ -1,0 +1,230 @@
+"""What was really spent: usage settles reservations and counts into the periods of its budgets.
+
+Which period a call counts into: with a reservation of its decision in a budget, the period in
+which that was reserved (by the server's clock), else the one that the call's own time lies in.
+So a decision at the end of a day is settled where it had leave, and `recount` can say at any
+time what a period should hold.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, Sum
+
+from audit import sql
+from costs import in_force
+from costs.models import Budget, BudgetPeriod, Reservation, Usage
+from costs.periods import Period, period_at
+from costs.states import RANK, ReservationState, Scope
+
+_CHANGE = (
+    "UPDATE costs_budgetperiod SET settled_nanousd = settled_nanousd + %s, reserved_nanousd = reserved_nanousd - %s, "
+    "overrun = CASE WHEN settled_nanousd + reserved_nanousd + %s > %s THEN TRUE ELSE overrun END "
+    "WHERE budget_id = %s AND starts_at = %s RETURNING id, settled_nanousd"
+)
+_OPEN = (
+    "INSERT INTO costs_budgetperiod (budget_id, starts_at, ends_at, settled_nanousd, reserved_nanousd, overrun) "
+    "VALUES (%s, %s, %s, %s, 0, %s) ON CONFLICT (budget_id, starts_at) DO NOTHING RETURNING id, settled_nanousd"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one call cost, and whose it was.
+
+    Attributes:
+        agent_id: who made it.
+        team: slug of its team at that time.
+        task: the task, or empty.
+        at: when it was made, aware UTC.
+        cost_nanousd: nano-USD; negative where a charge is taken back.
+        decision_id: the action that had leave for it.
+    """
+
+    agent_id: int
+    team: str
+    task: str
+    at: datetime
+    cost_nanousd: int
+    decision_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A budget's period after a settlement.
+
+    Attributes:
+        budget_id: the budget.
+        period_id: the period.
+        settled_nanousd: nano-USD spent in it by now.
+    """
+
+    budget_id: int
+    period_id: int
+    settled_nanousd: int
+
+
+@dataclass(slots=True)
+class _Change:
+    """What a settlement does to one period."""
+
+    limit: int
+    period: Period
+    settled: int = 0
+    unreserved: int = 0
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Changes by (rank, budget, start of the period): sorted, that is the lock order."""
+
+    found: dict[tuple[int, int, datetime], _Change] = field(default_factory=dict)
+
+    def of(self, order: tuple[int, int], limit: int, period: Period) -> _Change:
+        return self.found.setdefault((*order, period.start), _Change(limit, period))
+
+
+def settle(*, charges: Sequence[Charge], now: datetime) -> list[Standing]:
+    """Count priced usage into its budgets, and end the reservations that it settles.
+
+    Runs in the transaction that wrote the usage rows, after them, under
+    `costs.in_force.hold_still`. What a call cost beyond its reservation is kept and blocks what
+    comes next.
+
+    Args:
+        charges: priced usage of live versions; shadow spend counts into no budget.
+        now: when, aware UTC.
+
+    Returns:
+        The periods whose spend changed.
+    """
+    changes = _Changes()
+    reserved = _settle_reservations(charges, changes, now=now)
+    tree = in_force.present_tree()
+    for charge in charges:
+        rows = reserved.get(charge.decision_id, ()) if charge.decision_id else ()
+        for row in rows:
+            _of_reservation(changes, row).settled += charge.cost_nanousd
+        counted = {row.budget_id for row in rows}
+        for spec in tree.over(agent_id=charge.agent_id, team=charge.team, task=charge.task):
+            if spec.id not in counted:
+                period = period_at(spec.per, spec.zone, charge.at)
+                changes.of(spec.order, spec.limit_nanousd, period).settled += charge.cost_nanousd
+    return _apply(changes)
+
+
+def recount(budget: Budget, period: Period) -> int:
+    """Return what a budget's period should hold as spent, from the raw rows alone.
+
+    Args:
+        budget: the budget.
+        period: one of its periods.
+
+    Returns:
+        Nano-USD.
+    """
+    own = Reservation.objects.filter(budget=budget)
+    here = own.filter(budget_period__starts_at=period.start)
+    usage = Usage.objects.real()
+    by_time = usage.filter(_scope(budget), at__gte=period.start, at__lt=period.end)
+    by_time = by_time.exclude(decision_id__in=own.values("decision_id"))
+    by_reservation = usage.filter(decision_id__in=here.values("decision_id"))
+    return sum(rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0 for rows in (by_time, by_reservation))
+
+
+def _settle_reservations(
+    charges: Sequence[Charge], changes: _Changes, *, now: datetime
+) -> dict[UUID, list[Reservation]]:
+    """Lock the reservations of the charges' decisions, end those still open; return all of them by decision."""
+    costs: defaultdict[UUID, int] = defaultdict(int)
+    for charge in charges:
+        if charge.decision_id:
+            costs[charge.decision_id] += charge.cost_nanousd
+    found: defaultdict[UUID, list[Reservation]] = defaultdict(list)
+    if not costs:
+        return found
+    rows = Reservation.objects.filter(decision_id__in=costs).order_by("id").select_related("budget", "budget_period")
+    for row in rows.select_for_update(of=("self",)):
+        found[row.decision_id].append(row)
+        if row.state == ReservationState.HELD:
+            _of_reservation(changes, row).unreserved += row.amount_nanousd
+        # Not `move()`: a batch of usage settles hundreds. The row is locked, the state is guarded
+        # as there, and the batch's one entry in the trail stands for all.
+        same = Reservation.objects.filter(pk=row.pk, state=row.state)
+        same.update(
+            state=ReservationState.SETTLED,
+            settled_nanousd=row.settled_nanousd + costs[row.decision_id],
+            closed_at=row.closed_at or now,
+        )
+    return found
+
+
+def _of_reservation(changes: _Changes, row: Reservation) -> _Change:
+    period = Period(row.budget_period.starts_at, row.budget_period.ends_at)
+    return changes.of((RANK[row.budget.scope], row.budget_id), row.budget.limit_nanousd, period)
+
+
+def _apply(changes: _Changes) -> list[Standing]:
+    # Raw SQL: one statement per period changes it, guards its flag and reads it back.
+    with connection.cursor() as cursor:
+        return [
+            Standing(key[1], *_change(cursor, key[1], change))
+            for key, change in sorted(changes.found.items(), key=lambda item: item[0])
+            if change.settled or change.unreserved
+        ]
+
+
+def _change(cursor: Any, budget_id: int, change: _Change) -> tuple[int, int]:
+    start = sql.stamp(change.period.start)
+    added = change.settled - change.unreserved
+    update = [change.settled, change.unreserved, added, change.limit, budget_id, start]
+    cursor.execute(_CHANGE, update)
+    row = cursor.fetchone()
+    if row is None:
+        # Nothing counted into this period yet. The rows behind the charges stand, so a recount
+        # holds them, and what a budget that is younger than its period has missed.
+        spent = recount(Budget.objects.get(pk=budget_id), change.period)
+        cursor.execute(_OPEN, [budget_id, start, sql.stamp(change.period.end), spent, spent > change.limit])
+        row = cursor.fetchone()
+    if row is None:
+        cursor.execute(_CHANGE, update)
+        row = cursor.fetchone()
+    return int(row[0]), int(row[1])
+
+
+def _scope(budget: Budget) -> Q:
+    if budget.scope == Scope.TASK:
+        return Q(agent=budget.agent_id, task=budget.task)
+    if budget.scope == Scope.AGENT:
+        return Q(agent=budget.agent_id)
+    if budget.scope == Scope.TEAM and budget.team:
+        return Q(team=budget.team.slug)
+    return Q()
+
+
+def restate(periods: Sequence[BudgetPeriod]) -> list[Standing]:
+    """Set what periods hold as spent to what their raw rows say.
+
+    Runs under `costs.in_force.hold_alone`.
+
+    Args:
+        periods: with their budgets.
+
+    Returns:
+        The periods that changed.
+    """
+    changed = []
+    for row in sorted(periods, key=lambda each: (RANK[each.budget.scope], each.budget_id, each.starts_at)):
+        spent = recount(row.budget, Period(row.starts_at, row.ends_at))
+        if spent != row.settled_nanousd:
+            overrun = row.overrun or spent + row.reserved_nanousd > row.budget.limit_nanousd
+            BudgetPeriod.objects.filter(pk=row.pk).update(settled_nanousd=spent, overrun=overrun)
+            changed.append(Standing(row.budget_id, row.pk, spent))
+    return changed

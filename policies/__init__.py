@@ -1,0 +1,1 @@
+"""What is allowed: policies, revisions, the pure engine, limits, decisions."""

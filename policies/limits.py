@@ -1,0 +1,120 @@
+"""Exact sliding-window limits, in the database.
+
+For every window (t−W, t], over all processes: admitted units ≤ N, and a caller under its limit
+is never refused. Exactness comes from order: a limit's lock is held from before its window is
+read until the admission commits. PostgreSQL holds one advisory lock per limit key; on SQLite
+the transaction itself excludes every other writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from audit import sql
+from policies.facts import LimitDemand
+
+_SUM = "SELECT COALESCE(SUM(units), 0) FROM policies_admission WHERE key = %s AND at > %s"
+_WINDOW = "SELECT at, units FROM policies_admission WHERE key = %s AND at > %s ORDER BY at"
+_ADMIT = "INSERT INTO policies_admission (key, at, units, decision_id) VALUES (%s, %s, %s, %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """A limit that does not admit the units now.
+
+    Attributes:
+        demand: the limit and what was asked of it.
+        admitted: units admitted in the present window.
+        retry_at: when enough will have left the window; None where no wait is ever enough.
+    """
+
+    demand: LimitDemand
+    admitted: int
+    retry_at: datetime | None
+
+
+def lock(demands: Sequence[LimitDemand]) -> datetime:
+    """Hold the limits' locks until the transaction ends, then read the clock, in one round trip.
+
+    Args:
+        demands: the limits concerned.
+
+    Returns:
+        The time, read after the last lock was granted.
+    """
+    if not sql.is_postgresql():
+        return sql.clock()
+    keys = sorted({demand.key for demand in demands})
+    # PostgreSQL evaluates a target list from left to right: locks in key order, the clock last.
+    locks = "pg_advisory_xact_lock(hashtextextended(%s, 1)), " * len(keys)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {locks} clock_timestamp()", keys)  # noqa: S608 - only repeats a constant
+        return sql.read_stamp(cursor.fetchone()[-1])
+
+
+def first_exhausted(demands: Sequence[LimitDemand], *, now: datetime) -> Exhausted | None:
+    """Say which limit does not admit its units now, without taking anything.
+
+    Args:
+        demands: the limits, locked by `lock` where the answer is to stay true.
+        now: the time that `lock` returned.
+    """
+    with connection.cursor() as cursor:
+        for demand in demands:
+            since = now - timedelta(seconds=demand.window_seconds)
+            cursor.execute(_SUM, [demand.key, sql.stamp(since)])
+            admitted = int(cursor.fetchone()[0])
+            if admitted + demand.units > demand.maximum:
+                return Exhausted(demand, admitted, _opens(cursor, demand, since))
+    return None
+
+
+def _opens(cursor: Any, demand: LimitDemand, since: datetime) -> datetime | None:
+    """Return when enough of the window's admissions will have left it."""
+    if demand.units > demand.maximum:
+        return None
+    cursor.execute(_WINDOW, [demand.key, sql.stamp(since)])
+    rows = [(sql.read_stamp(at), int(units)) for at, units in cursor.fetchall()]
+    left = sum(units for _, units in rows)
+    for at, units in rows:
+        left -= units
+        if left + demand.units <= demand.maximum:
+            return at + timedelta(seconds=demand.window_seconds)
+    return None
+
+
+def admit(demands: Sequence[LimitDemand], *, decision_id: UUID, now: datetime) -> None:
+    """Write the units into the windows; the caller has seen `first_exhausted` say None under the locks.
+
+    Args:
+        demands: the limits.
+        decision_id: the decision that takes them.
+        now: the time that `lock` returned.
+    """
+    if not demands:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _ADMIT, [[demand.key, sql.stamp(now), demand.units, decision_id.hex] for demand in demands]
+        )
+
+
+def prune(*, now: datetime, longest: timedelta) -> int:
+    """Delete admissions that no window reaches any more.
+
+    Args:
+        now: aware UTC.
+        longest: the longest window of any revision that could be rolled back to.
+
+    Returns:
+        How many rows were deleted.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM policies_admission WHERE at <= %s", [sql.stamp(now - longest)])
+        return int(cursor.rowcount)

@@ -1,0 +1,267 @@
+"""Revisions of the policy set: drafted, published, rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, Q, QuerySet
+
+from audit import sql
+from audit.canonical import digest
+from audit.refusals import Conflict, Invalid, Missing, Problem
+from audit.transitions import move, note
+from policies import snapshots
+from policies.compile import compile_set
+from policies.facts import Subject
+from policies.language import Policy, PolicySet, dump, parse
+from policies.models import Revision
+from policies.rehearsal import rehearse
+from policies.states import RevisionState
+from registry import permissions
+from registry.models import Agent, User
+
+
+class TestsFail(Invalid):
+    """The policies' own test cases do not come out as they expect: nothing is published."""
+
+    code, title = "policy_tests_fail", "The policies' own tests fail"
+
+
+class NothingToPublish(Conflict):
+    """The revision is not a draft, or says what is in force already."""
+
+    code, title = "nothing_to_publish", "There is nothing to publish"
+
+
+def published_policies() -> dict[str, Any]:
+    """Return the policies in force, by slug, in the form that ``apply`` reads."""
+    revision = snapshots.published()
+    return dict(revision.document) if revision else {}
+
+
+def normal_form(document: Mapping[str, object]) -> dict[str, Any]:
+    """Return a policy document in its one normal form.
+
+    Raises:
+        DocumentInvalid: with a pointer to each defect.
+    """
+    return dict(dump(parse(document)))
+
+
+@transaction.atomic
+def save_draft(*, policies: Mapping[str, object], by: User, now: datetime, reason: str = "") -> Revision:
+    """Keep a whole policy set as a draft.
+
+    Args:
+        policies: by slug; replaces the set, nothing is merged.
+        by: whoever may draft: administrators, operators, owners.
+        now: aware UTC.
+        reason: why, for the reader.
+
+    Raises:
+        DocumentInvalid: with a pointer to each defect.
+        Forbidden: reviewers and auditors draft nothing.
+    """
+    permissions.require(
+        by.is_active and by.role in {"admin", "operator", "owner"},
+        "Administrators, operators and owners draft policies.",
+    )
+    revision = _create(normal_form(policies), by=by, now=now, reason=reason)
+    note(revision, kind="policy_revision.drafted", by=by, now=now, after=revision.digest)
+    return revision
+
+
+@transaction.atomic
+def discard(*, revision: Revision, by: User, now: datetime) -> None:
+    """Give up a draft: its author or an administrator.
+
+    Raises:
+        Forbidden, IllegalTransition, Stale.
+    """
+    permissions.require(
+        by.is_active and (by.role == "admin" or by.pk == revision.author_id),
+        "Only its author and administrators discard a draft.",
+    )
+    move(revision, RevisionState.DISCARDED, by=by, now=now)
+
+
+@transaction.atomic
+def publish(
+    *, revision: Revision, queues: Collection[str], by: User, now: datetime, reason: str = ""
+) -> Revision:
+    """Put a draft in force: from the next request on, in every process.
+
+    Args:
+        revision: a draft.
+        queues: slugs of the queues that exist; rules may name only these.
+        by: a person with the right to publish over every agent that a changed policy matches.
+        now: aware UTC.
+        reason: why; kept with the revision.
+
+    Raises:
+        Forbidden: a matched agent is out of reach.
+        DocumentInvalid: a rule names an unknown queue.
+        TestsFail: the set's own tests fail.
+        IllegalTransition, Stale: it is no draft any more.
+    """
+    # One publication at a time: the second sees what the first one left.
+    sql.advisory_lock("policies.publish")
+    old = snapshots.published()
+    wanted = parse(revision.document)
+    before = parse(old.document) if old else PolicySet({})
+    _require_reach(by, before, wanted)
+    snapshot = compile_set(wanted, snapshots.verbs_in_force(), frozenset(queues))
+    failures, count = rehearse(wanted, snapshot, _subjects())
+    if failures:
+        raise TestsFail(
+            errors=[
+                Problem(
+                    f"/{failure.policy}/tests/{failure.index}",
+                    "test_failed",
+                    f"Expected {failure.expected}, got {failure.got}: "
+                    + " ".join(item.text for item in failure.reasons),
+                )
+                for failure in failures
+            ]
+        )
+    if old is not None:
+        move(old, RevisionState.SUPERSEDED, by=by, now=now)
+    move(
+        revision,
+        RevisionState.PUBLISHED,
+        by=by,
+        now=now,
+        fields={
+            "published_at": now,
+            "published_by": by,
+            "tests_run": count,
+            "reason": reason or revision.reason,
+        },
+        details={
+            "digest": revision.digest,
+            "tests": count,
+            "reason": reason or revision.reason,
+            "restores": revision.restores,
+        },
+    )
+    return revision
+
+
+@transaction.atomic
+def publish_set(
+    *, policies: Mapping[str, object], queues: Collection[str], by: User, now: datetime, reason: str
+) -> Revision | None:
+    """Lay policies over the published set and publish the result in one step.
+
+    Args:
+        policies: by slug; a policy that is left out stays as it is.
+        queues: slugs of the queues that exist.
+        by: see `publish`.
+        now: aware UTC.
+        reason: why.
+
+    Returns:
+        The new revision; None where nothing would change.
+
+    Raises:
+        DocumentInvalid, TestsFail, Forbidden: see `publish`.
+    """
+    sql.advisory_lock("policies.publish")
+    wanted = normal_form({**published_policies(), **policies})
+    old = snapshots.published()
+    if old is not None and digest("acp.policies.v1", wanted) == old.digest:
+        return None
+    if old is None and not wanted:
+        return None
+    revision = _create(wanted, by=by, now=now, reason=reason)
+    return publish(revision=revision, queues=queues, by=by, now=now, reason=reason)
+
+
+@transaction.atomic
+def roll_back(
+    *, to: int, queues: Collection[str], by: User, now: datetime, reason: str
+) -> Revision:
+    """Publish a copy of an earlier revision.
+
+    Args:
+        to: number of a revision that was in force before.
+        queues: slugs of the queues that exist.
+        by: see `publish`.
+        now: aware UTC.
+        reason: why.
+
+    Raises:
+        Missing: no such revision was ever in force.
+        NothingToPublish: it says what is in force now.
+        DocumentInvalid, TestsFail, Forbidden: see `publish`.
+    """
+    sql.advisory_lock("policies.publish")
+    earlier = Revision.objects.filter(number=to, state=RevisionState.SUPERSEDED).first()
+    if earlier is None:
+        raise Missing
+    old = snapshots.published()
+    if old is not None and old.digest == earlier.digest:
+        raise NothingToPublish(f"r{to} says what is in force already.")
+    revision = _create(earlier.document, by=by, now=now, reason=reason, restores=to)
+    return publish(revision=revision, queues=queues, by=by, now=now, reason=reason)
+
+
+def _create(
+    document: dict[str, Any], *, by: User, now: datetime, reason: str, restores: int | None = None
+) -> Revision:
+    last = Revision.objects.aggregate(last=Max("number"))["last"] or 0
+    return Revision.objects.create(
+        number=last + 1,
+        document=document,
+        digest=digest("acp.policies.v1", document),
+        reason=reason,
+        restores=restores,
+        author=by,
+        created_at=now,
+    )
+
+
+def _require_reach(by: User, before: PolicySet, after: PolicySet) -> None:
+    """Admit a publication that touches only agents over which the person may publish."""
+    old, new = before.policies, after.policies
+    changed = [slug for slug in {*old, *new} if old.get(slug) != new.get(slug)]
+    touched = [policy for slug in changed for policy in (old.get(slug), new.get(slug)) if policy]
+    reach = Agent.objects.none()
+    for policy in touched:
+        reach |= matched_agents(policy)
+    permissions.may_publish(by, reach.distinct())
+
+
+def matched_agents(policy: Policy) -> QuerySet[Agent]:
+    """Return every agent that a policy can match, as far as its scope says; tags are compared here."""
+    scope = policy.applies_to
+    agents = Agent.objects.all()
+    if scope.agents:
+        agents = agents.filter(slug__in=scope.agents)
+    if scope.teams:
+        agents = agents.filter(team__slug__in=scope.teams)
+    if scope.tags:
+        # JSON containment is not portable; the registry is small.
+        tagged = [pk for pk, tags in Agent.objects.values_list("pk", "tags") if set(tags) & set(scope.tags)]
+        agents = agents.filter(Q(pk__in=tagged))
+    return agents
+
+
+def _subjects() -> dict[str, Subject]:
+    return {
+        agent.slug: Subject(
+            agent=agent.slug,
+            team=agent.team.slug,
+            tags=frozenset(agent.tags),
+            environment="production",
+            capabilities=frozenset(agent.capabilities),
+            data_scopes=frozenset(agent.data_scopes),
+            state="active",
+            kill=None,
+            released=True,
+        )
+        for agent in Agent.objects.select_related("team")
+    }

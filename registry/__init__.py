@@ -1,0 +1,1 @@
+"""Who exists: people, teams, agents, versions, releases, keys, commands, kill switches."""

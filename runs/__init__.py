@@ -1,0 +1,1 @@
+"""What happened: runs, steps, failures and imports."""
