@@ -117,7 +117,7 @@ def _pip(venv: Path, lock: Path, *options: str) -> int:
 
 def _run(*command: str) -> int:
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603
+        return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
     except KeyboardInterrupt:
         sys.exit(130)
 

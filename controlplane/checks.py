@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags
 
 from controlplane import environment
 
@@ -26,7 +27,7 @@ def sqlite_is_sound(**_options: Any) -> list[CheckMessage]:
     if not _on_sqlite() or sqlite3.sqlite_version_info >= _SQLITE_WITHOUT_RESET_BUG:
         return []
     return [
-        Warning(
+        checks.Warning(
             f"SQLite {sqlite3.sqlite_version} has a rare bug in its write-ahead log that can lose a committed write.",
             hint="Teams should use PostgreSQL (DATABASE_URL), or a Python with SQLite 3.51.3 or newer. Keep backups.",
             id="controlplane.W001",
@@ -64,7 +65,7 @@ def debug_is_private(**_options: Any) -> list[CheckMessage]:
 def secrets_are_stored(**_options: Any) -> list[CheckMessage]:
     """Warn of secrets that die with this process."""
     return [
-        Warning(
+        checks.Warning(
             f"The secret {name} is neither set nor stored: this process made one up, and no other one knows it.",
             hint=f"Start with `manage.py up` once, or set CONTROLPLANE_{name.upper()} (or ..._FILE).",
             id="controlplane.W002",
@@ -80,7 +81,7 @@ def secrets_are_private(**_options: Any) -> list[CheckMessage]:
         return []
     files = [path for path in folder.iterdir() if path.is_file() and os.access(path, os.R_OK)]
     return [
-        Warning(
+        checks.Warning(
             f"The secret in {path.name} can be read by other users of this machine.",
             hint="Take their rights away: chmod 600.",
             id="controlplane.W003",
@@ -93,7 +94,7 @@ def secrets_are_private(**_options: Any) -> list[CheckMessage]:
 def variables_are_known(**_options: Any) -> list[CheckMessage]:
     """Warn of variables that look like ours and are not: nothing reads them."""
     return [
-        Warning(
+        checks.Warning(
             f"{name} is set, but no such variable exists.",
             hint="See docs/reference/settings.md for the names.",
             id="controlplane.W004",
@@ -107,7 +108,7 @@ def proxies_are_named(**_options: Any) -> list[CheckMessage]:
     if not settings.PUBLIC_URL.startswith("https://") or settings.TRUSTED_PROXIES:
         return []
     return [
-        Warning(
+        checks.Warning(
             "CONTROLPLANE_PUBLIC_URL is https, but no proxy is trusted: all callers will seem to come from the proxy.",
             hint="Set CONTROLPLANE_TRUSTED_PROXIES to the address of the proxy that ends TLS.",
             id="controlplane.W005",

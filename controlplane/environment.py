@@ -18,6 +18,8 @@ from controlplane.parsing import Variable, variable
 
 # A socket's path must fit into ``sun_path``: 104 bytes on macOS, 108 on Linux, its NUL included.
 _LONGEST_SOCKET_PATH = 100
+# Read by the bootstrap alone, before this module can be imported.
+BOOTSTRAP_SWITCH = "CONTROLPLANE_NO_BOOTSTRAP"
 
 
 class BadSetting(Exception):
@@ -77,7 +79,7 @@ class Environment:
     )  # fmt: skip
     encryption_keys: tuple[str, ...] = variable(
         "CONTROLPLANE_ENCRYPTION_KEYS", parsing.encryption_keys, "",
-        "Fernet keys, separated by commas, for secrets kept in the database. The first one encrypts, all of them decrypt.",
+        "Fernet keys, separated by commas, for secrets kept in the database. The first one encrypts, all decrypt.",
         shown="generated into `CONTROLPLANE_HOME/secrets`", secret=True,
     )  # fmt: skip
     encryption_keys_file: Path | None = variable(
@@ -133,6 +135,7 @@ class Environment:
         "CONTROLPLANE_LOCK_TIMEOUT", parsing.between(0, 86_400), "10",
         "Seconds that one PostgreSQL statement may wait for a lock; 0 for no limit.",
     )  # fmt: skip
+
     @property
     def broker_url(self) -> str:
         """Address of Redis or Valkey: the given one, or that of the embedded broker's socket."""
@@ -199,5 +202,5 @@ def for_children(**extra: str) -> dict[str, str]:
 def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
     """Return variables that look like ours but are not in the table: most often a typing mistake."""
     source = os.environ if environ is None else environ
-    known = {entry.name for entry in variables()} | {"CONTROLPLANE_NO_BOOTSTRAP"}
+    known = {entry.name for entry in variables()} | {BOOTSTRAP_SWITCH}
     return sorted(name for name in source if name.startswith("CONTROLPLANE_") and name not in known)

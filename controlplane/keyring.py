@@ -86,7 +86,7 @@ def ensure(environment: Environment) -> list[Path]:
         if getattr(environment, name) or getattr(environment, f"{name}_file") or target.exists():
             continue
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = target.with_name(f".{name}.{os.getpid()}")
+        draft = target.with_name(f".{name}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w") as file:

@@ -40,7 +40,9 @@ def configure(chosen: dict[str, Any]) -> None:
     as_json = chosen["style"] == "json"
     last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
-        last += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        # A traceback's local variables hold keys and payloads.
+        traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        last += [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer(default=str)]
     else:
         last += [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     logging.config.dictConfig(
@@ -60,6 +62,8 @@ def configure(chosen: dict[str, Any]) -> None:
                 # Our own line per request says the same with a duration.
                 "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
                 "django.request": {"level": "ERROR"},
+                # Strangers' probes: the request's line with its 400 is enough.
+                "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "httpx": {"level": "WARNING"},
             },
         }

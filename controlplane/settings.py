@@ -193,6 +193,9 @@ UNFOLD: dict[str, Any] = {
 
 CELERY_BROKER_URL = celery_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# With late acknowledgement a task whose broker went away is delivered again: it must not go on here as well.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     # A task that is lost with its worker comes back after this; no task may run that long.
     "visibility_timeout": 900,

@@ -26,10 +26,10 @@ def parse_usd(text: str) -> int:
     """
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise ValueError("write an amount of USD as digits with at most nine decimal places, for example 200.00")
+        raise ValueError("Write an amount of USD as digits with at most nine decimal places, for example 200.00.")
     nanousd = int(match[1]) * NANO + int((match[2] or "").ljust(9, "0"))
     if nanousd > MAX_NANOUSD:
-        raise ValueError("at most 1000000000 USD are admitted")
+        raise ValueError("At most 1000000000 USD are admitted.")
     return nanousd
 
 

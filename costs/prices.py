@@ -6,6 +6,9 @@ look at that sum as the providers do. Prices are USD per million tokens, sums ar
 
 Rounding: once per call, over all its buckets, to the nearest nano-USD, ties to even.
 
+Calls are priced at the standard rate, cache writes at the shortest lifetime: the buckets say
+nothing of batches, service tiers, lifetimes or modality.
+
 What it would silently price at zero is unpriced here: a model without prices, or without a price
 for a bucket that holds tokens. Cached tokens without a price of their own cost what input costs,
 as the providers bill them. A listed price of zero is a price.
@@ -32,7 +35,9 @@ from costs.money import NANO
 MAX_TOKENS = 100_000_000
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_KEYS = frozenset({"input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"})
+_KEYS = frozenset(
+    {"input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "output_reasoning_tokens"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,14 @@ class Tokens:
         cache_read: input served from a cache.
         cache_write: input stored in a cache.
         output: everything the model wrote, its reasoning included.
+        reasoning: the part of output that is reasoning; a few models price it apart.
     """
 
     input_uncached: int = 0
     cache_read: int = 0
     cache_write: int = 0
     output: int = 0
+    reasoning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,8 @@ def read_tokens(counts: Mapping[str, object]) -> Tokens:
         counts: tokens by bucket; missing buckets are empty.
 
     Raises:
-        Invalid: an unknown bucket, or a count that is not an integer from 0 to `MAX_TOKENS`.
+        Invalid: an unknown bucket, a count that is not an integer from 0 to `MAX_TOKENS`, or more
+            reasoning than output.
     """
     known = {field.name for field in fields(Tokens)}
     problems = [
@@ -85,6 +93,8 @@ def read_tokens(counts: Mapping[str, object]) -> Tokens:
             found[name] = count
         else:
             problems.append(Problem(f"/{name}", "bad_count", f"Tokens are an integer from 0 to {MAX_TOKENS}."))
+    if not problems and found.get("reasoning", 0) > found.get("output", 0):
+        problems.append(Problem("/reasoning", "bad_count", "Reasoning is a part of output and cannot exceed it."))
     if problems:
         raise Invalid("The token counts are not valid.", errors=problems)
     return Tokens(**found)
@@ -114,6 +124,7 @@ def price(*, provider: str, model: str, tokens: Tokens, at: datetime) -> Price |
         cache_read_tokens=tokens.cache_read,
         cache_write_tokens=tokens.cache_write,
         output_tokens=tokens.output,
+        output_reasoning_tokens=tokens.reasoning,
     )
     with localcontext(_EXACT):
         total = info.calc_price(usage, seller, genai_request_timestamp=at).total_price * NANO

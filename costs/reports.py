@@ -71,7 +71,7 @@ class UsageReport:
     @property
     def tokens(self) -> Tokens:
         """The counts that are priced."""
-        return Tokens(self.input_uncached, self.cache_read, self.cache_write, self.output)
+        return Tokens(self.input_uncached, self.cache_read, self.cache_write, self.output, self.reasoning)
 
 
 def defects(report: UsageReport, pointer: str = "") -> Iterator[Problem]:

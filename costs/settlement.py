@@ -139,6 +139,27 @@ def recount(budget: Budget, period: Period) -> int:
     return sum(rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0 for rows in (by_time, by_reservation))
 
 
+def restate(periods: Sequence[BudgetPeriod]) -> list[Standing]:
+    """Set what periods hold as spent to what their raw rows say.
+
+    Runs under `costs.in_force.hold_alone`.
+
+    Args:
+        periods: with their budgets.
+
+    Returns:
+        The periods that changed.
+    """
+    changed = []
+    for row in sorted(periods, key=lambda each: (RANK[each.budget.scope], each.budget_id, each.starts_at)):
+        spent = recount(row.budget, Period(row.starts_at, row.ends_at))
+        if spent != row.settled_nanousd:
+            overrun = row.overrun or spent + row.reserved_nanousd > row.budget.limit_nanousd
+            BudgetPeriod.objects.filter(pk=row.pk).update(settled_nanousd=spent, overrun=overrun)
+            changed.append(Standing(row.budget_id, row.pk, spent))
+    return changed
+
+
 def _settle_reservations(
     charges: Sequence[Charge], changes: _Changes, *, now: datetime
 ) -> dict[UUID, list[Reservation]]:
@@ -207,24 +228,3 @@ def _scope(budget: Budget) -> Q:
     if budget.scope == Scope.TEAM and budget.team:
         return Q(team=budget.team.slug)
     return Q()
-
-
-def restate(periods: Sequence[BudgetPeriod]) -> list[Standing]:
-    """Set what periods hold as spent to what their raw rows say.
-
-    Runs under `costs.in_force.hold_alone`.
-
-    Args:
-        periods: with their budgets.
-
-    Returns:
-        The periods that changed.
-    """
-    changed = []
-    for row in sorted(periods, key=lambda each: (RANK[each.budget.scope], each.budget_id, each.starts_at)):
-        spent = recount(row.budget, Period(row.starts_at, row.ends_at))
-        if spent != row.settled_nanousd:
-            overrun = row.overrun or spent + row.reserved_nanousd > row.budget.limit_nanousd
-            BudgetPeriod.objects.filter(pk=row.pk).update(settled_nanousd=spent, overrun=overrun)
-            changed.append(Standing(row.budget_id, row.pk, spent))
-    return changed

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-
 _START_SECONDS = "60"
 
 

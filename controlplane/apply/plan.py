@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.apply.writing import dump
+from controlplane.apply.dumping import dump
 
 Documents = Mapping[str, Mapping[str, Any]]
 

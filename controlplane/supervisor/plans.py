@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -105,10 +106,8 @@ def find_broker() -> str:
         NoBroker: there is none.
     """
     candidates = [path for name in _BROKERS_ON_PATH if (path := shutil.which(name))]
-    try:
+    with contextlib.suppress(ValkeyBinaryNotFoundError):
         candidates.insert(0, str(get_binary_path()))
-    except ValkeyBinaryNotFoundError:
-        pass
     for candidate in candidates:
         try:
             done = subprocess.run([candidate, "--version"], capture_output=True, check=False)

@@ -27,9 +27,7 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
         if not user.is_active:
             return self.none()
         teams = Team.objects.operated_by(user).values("pk")
-        return self.filter(
-            models.Q(team__in=teams) | models.Q(agent__team__in=teams) | models.Q(agent__owner=user)
-        )
+        return self.filter(models.Q(team__in=teams) | models.Q(agent__team__in=teams) | models.Q(agent__owner=user))
 
     def active(self) -> Self:
         """Keep budgets in force."""
@@ -192,12 +190,8 @@ class BudgetAlert(models.Model):
 
     class Meta:
         ordering = ("-at", "-id")
-        constraints = (
-            models.UniqueConstraint(fields=("budget_period", "threshold"), name="costs_alert_once"),
-        )
-        indexes = (
-            models.Index(fields=("id",), condition=models.Q(pausing=True), name="costs_alert_pausing"),
-        )
+        constraints = (models.UniqueConstraint(fields=("budget_period", "threshold"), name="costs_alert_once"),)
+        indexes = (models.Index(fields=("id",), condition=models.Q(pausing=True), name="costs_alert_pausing"),)
 
     def __str__(self) -> str:
         return f"{self.threshold} % of {self.budget_period_id}"

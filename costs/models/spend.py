@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import models
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self
 
+M = TypeVar("M", bound=models.Model)
+
 DIMENSIONS = ("agent_id", "team", "environment", "version", "task", "provider", "model", "shadow")
 MEASURES = (
     "calls", "unpriced_calls", "input_uncached", "cache_read", "cache_write", "output", "reasoning", "cost_nanousd",
 )  # fmt: skip
 
 
-class SpendQuerySet[M: models.Model](models.QuerySet[M]):
+class SpendQuerySet(models.QuerySet[M]):
     """Readings of sums."""
 
     def visible_to(self, user: User) -> Self:

@@ -70,9 +70,7 @@ class Usage(models.Model):
     at = models.DateTimeField(help_text="UTC; when the call was made, by its reporter")
     hour = models.DateTimeField(help_text="UTC; the hour that `at` lies in")
     received_at = models.DateTimeField(help_text="UTC")
-    late = models.BooleanField(
-        default=False, help_text="received too long after the call: accounted by an adjustment"
-    )
+    late = models.BooleanField(default=False, help_text="received too long after the call: accounted by an adjustment")
     shadow = models.BooleanField(default=False, help_text="spent by a shadow version: kept apart")
 
     objects = UsageQuerySet.as_manager()
@@ -112,4 +110,4 @@ class Usage(models.Model):
     @property
     def tokens(self) -> Tokens:
         """The counts that are priced."""
-        return Tokens(self.input_uncached, self.cache_read, self.cache_write, self.output)
+        return Tokens(self.input_uncached, self.cache_read, self.cache_write, self.output, self.reasoning)

@@ -124,4 +124,4 @@ def _agents(budget: Budget) -> AgentQuerySet:
         return active
     if budget.scope == Scope.TEAM:
         return active.filter(team=budget.team)
-    return active.filter(pk=budget.agent_id)
+    return active.filter(pk=budget.agent.pk) if budget.agent else active.none()

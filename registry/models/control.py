@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Catalogue(models.Model):
-    """One row whose revision rises with every change of what compiled policies depend on."""
+    """One row whose revision is another after every change of what compiled policies depend on."""
 
     revision = models.PositiveBigIntegerField(default=0)
     changed_at = models.DateTimeField(null=True, blank=True, help_text="UTC")

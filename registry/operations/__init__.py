@@ -1,7 +1,7 @@
 """Every write of the registry."""
 
 from registry.operations.agents import (
-    facts,
+    agent_facts,
     pause_agent,
     resume_agent,
     retire_agent,
@@ -20,7 +20,7 @@ from registry.operations.people import (
     set_role,
 )
 from registry.operations.silence import note_quiet_agents
-from registry.operations.teams import grant_publish, save_team, withdraw_publish
+from registry.operations.teams import grant_publish, save_team, team_facts, withdraw_publish
 from registry.operations.use import note_use
 from registry.operations.verbs import bump_catalogue, save_verb
 from registry.operations.versions import Evidence, create_version, edit_draft, promote, roll_back
@@ -28,6 +28,7 @@ from registry.operations.versions import Evidence, create_version, edit_draft, p
 __all__ = [
     "Evidence",
     "acknowledge",
+    "agent_facts",
     "bump_catalogue",
     "change_password",
     "contain",
@@ -37,7 +38,6 @@ __all__ = [
     "deactivate",
     "edit_draft",
     "expire_commands",
-    "facts",
     "fetch_commands",
     "grant_publish",
     "issue_key",
@@ -57,6 +57,7 @@ __all__ = [
     "save_verb",
     "send_command",
     "set_role",
+    "team_facts",
     "transfer_agent",
     "withdraw_publish",
 ]

@@ -13,7 +13,7 @@ from django.db.models import F
 from audit import sql
 from audit.actors import Acting
 from audit.canonical import digest
-from audit.refusals import Conflict, Invalid, Problem, Stale
+from audit.refusals import Conflict, Invalid, Problem, Stale, invalid
 from audit.transitions import move, note
 from registry import permissions
 from registry.documents import SLUG as LABEL
@@ -25,6 +25,7 @@ from registry.operations.versions import release_first
 from registry.states import AgentState, Capability, Enforcement
 
 _LONGEST_NAME = 120
+_LONGEST_PURPOSE = 4000
 _MOST_LABELS = 50
 
 
@@ -80,20 +81,21 @@ def save_agent(
         "tags": sorted(set(tags)),
         "enforcement": str(enforcement),
     }
-    problems = [*_slug_problems(slug), *_problems(new, capabilities, owner)]
+    problems = [*_slug_problems(slug), *_problems(new, capabilities)]
     if problems:
         raise Invalid("The agent cannot be saved.", errors=problems)
     sql.advisory_lock("registry.agents")
     agent = Agent.objects.select_related("team", "owner").filter(slug=slug).first()
     if agent is None:
         permissions.may_register(by, team)
+        _require_active(owner)
         agent = Agent(slug=slug, owner=owner, team=team, created_at=now)
         _configure(agent, new, by=by, now=now)
         note(agent, kind="agent.registered", by=by, now=now, after=_digest(new), details=new)
         release_first(agent, by=by, now=now)
         return agent, True
     permissions.may_see_agent(by, agent)
-    old = facts(agent)
+    old = agent_facts(agent)
     if old == new:
         return agent, False
     if agent.state == AgentState.RETIRED:
@@ -123,8 +125,8 @@ def transfer_agent(*, agent: Agent, owner: User, team: Team, by: Acting, now: da
         Stale: somebody else changed it first.
     """
     permissions.may_transfer(by, agent, team)
-    if not owner.is_active:
-        raise Invalid(f"{owner.username} is not active.")
+    if owner.pk != agent.owner_id:
+        _require_active(owner)
     if agent.state == AgentState.RETIRED:
         raise Conflict(f"{agent.slug} is retired.")
     old = {"owner": agent.owner.username, "team": agent.team.slug, "epoch": agent.epoch}
@@ -186,7 +188,7 @@ def retire_agent(*, agent: Agent, reason: str, by: Acting, now: datetime) -> Non
     revoke_all(agent, by=by, now=now)
 
 
-def facts(agent: Agent) -> dict[str, Any]:
+def agent_facts(agent: Agent) -> dict[str, Any]:
     """Return an agent's configuration in normal form: what `save_agent` compares, and exports write."""
     return {
         "name": agent.name,
@@ -212,6 +214,11 @@ def _move(agent: Agent, to: str, *, reason: str, by: Acting, now: datetime, kind
     move(agent, to, kind=kind, by=by, now=now, details={"reason": reason}, fields={"state_reason": reason})
 
 
+def _require_active(owner: User) -> None:
+    if not owner.is_active:
+        raise invalid("/owner", "inactive_person", f"{owner.username} is not active.")
+
+
 def _digest(configuration: dict[str, Any]) -> str:
     return digest("acp.agent.v1", configuration)
 
@@ -225,12 +232,12 @@ def _slug_problems(slug: str) -> list[Problem]:
     return []
 
 
-def _problems(new: dict[str, Any], capabilities: Collection[str], owner: User) -> list[Problem]:
+def _problems(new: dict[str, Any], capabilities: Collection[str]) -> list[Problem]:
     problems = []
     if not new["name"].strip() or len(new["name"]) > _LONGEST_NAME:
         problems.append(Problem("/name", "invalid_name", f"A name has 1 to {_LONGEST_NAME} characters."))
-    if not owner.is_active:
-        problems.append(Problem("/owner", "inactive_person", f"{owner.username} is not active."))
+    if len(new["purpose"]) > _LONGEST_PURPOSE:
+        problems.append(Problem("/purpose", "too_long", f"A purpose has at most {_LONGEST_PURPOSE} characters."))
     unknown = sorted(set(capabilities) - set(Capability.values))
     if unknown:
         detail = f"“{unknown[0]}” is not one of {', '.join(Capability.values)}."

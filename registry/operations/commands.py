@@ -127,9 +127,7 @@ def fetch_commands(*, principal: AgentActing, now: datetime) -> list[Command]:
 
 
 @transaction.atomic
-def acknowledge(
-    *, principal: AgentActing, command_id: UUID, status: str, now: datetime, note: str = ""
-) -> Command:
+def acknowledge(*, principal: AgentActing, command_id: UUID, status: str, now: datetime, note: str = "") -> Command:
     """Record what an agent says came of a command; the same again changes nothing.
 
     Args:
@@ -159,9 +157,7 @@ def acknowledge(
     is_open = command.state in {CommandState.REQUESTED, CommandState.DELIVERED}
     if command.state == CommandState.EXPIRED or (is_open and command.expires_at <= now):
         raise Gone("The command was not acknowledged in its time.")
-    move(
-        command, status, by=principal, now=now, kind=f"command.{status}", fields={"reported_at": now, "note": note}
-    )
+    move(command, status, by=principal, now=now, kind=f"command.{status}", fields={"reported_at": now, "note": note})
     reported = REPORTED.get(CommandKind(command.kind))
     if reported and status == CommandState.SUCCEEDED:
         # reported_state is what the agent says of itself, outside its life's states and its history.

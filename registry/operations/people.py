@@ -220,4 +220,3 @@ def _password_problems(password: str, username: str) -> list[Problem]:
     except ValidationError as error:
         return [Problem("/password", "weak_password", message) for message in error.messages]
     return []
-

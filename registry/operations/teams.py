@@ -23,9 +23,7 @@ _LONGEST_NAME = 120
 
 
 @transaction.atomic
-def save_team(
-    *, slug: str, name: str, lead: User | None, members: Collection[User], by: Acting, now: datetime
-) -> bool:
+def save_team(*, slug: str, name: str, lead: User | None, members: Collection[User], by: Acting, now: datetime) -> bool:
     """Create a team or change it; its people's rights follow.
 
     Members see the team; members who are operators operate it.
@@ -48,7 +46,7 @@ def save_team(
     """
     sql.advisory_lock("registry.teams")
     team = Team.objects.filter(slug=slug).first()
-    old = _facts(team) if team else None
+    old = team_facts(team) if team else None
     new = {"name": name, "lead": lead.username if lead else None, "members": sorted(u.username for u in members)}
     if team is not None:
         permissions.may_see_team(by, team)
@@ -105,7 +103,8 @@ def withdraw_publish(*, team: Team, user: User, by: Acting, now: datetime) -> bo
     return True
 
 
-def _facts(team: Team) -> dict[str, Any]:
+def team_facts(team: Team) -> dict[str, Any]:
+    """Return a team in normal form: what `save_team` compares, and exports write."""
     return {
         "name": team.name,
         "lead": team.lead.username if team.lead else None,

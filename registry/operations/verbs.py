@@ -23,6 +23,8 @@ _BUMP = (
     "ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, changed_at = excluded.changed_at "
     "RETURNING revision"
 )
+# The trail names the revision, and JSON's integers are safe up to 2^53−1.
+_BITS = 52
 
 
 def bump_catalogue(*, now: datetime) -> int:
@@ -40,9 +42,9 @@ def bump_catalogue(*, now: datetime) -> int:
     Returns:
         The new revision.
     """
-    # One statement creates or raises the row: two first writers cannot collide.
+    # One statement creates or changes the row: two first writers cannot collide.
     with connection.cursor() as cursor:
-        cursor.execute(_BUMP, [secrets.randbits(62) + 1, sql.stamp(now)])
+        cursor.execute(_BUMP, [secrets.randbits(_BITS) + 1, sql.stamp(now)])
         return int(cursor.fetchone()[0])
 
 

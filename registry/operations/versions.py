@@ -169,9 +169,7 @@ def release_first(agent: Agent, *, by: User, now: datetime) -> None:
         _release(version, environment, kind="release.promoted", by=by, now=now)
 
 
-def _create(
-    agent: Agent, definition: Mapping[str, Any], *, note: str, by: User, now: datetime
-) -> AgentVersion:
+def _create(agent: Agent, definition: Mapping[str, Any], *, note: str, by: User, now: datetime) -> AgentVersion:
     checksum = _checksum(definition)
     if agent.state == AgentState.RETIRED:
         raise Conflict(f"{agent.slug} is retired.")
@@ -233,9 +231,7 @@ def _release(
     return release
 
 
-def _make_live(
-    version: AgentVersion, environment: str, *, undoes: Release | None, by: User, now: datetime
-) -> Release:
+def _make_live(version: AgentVersion, environment: str, *, undoes: Release | None, by: User, now: datetime) -> Release:
     try:
         # A savepoint: a refused insert would else break the whole transaction on PostgreSQL.
         with transaction.atomic():

@@ -33,4 +33,4 @@ _Dumper.add_representer(str, _Dumper.text)
 
 def dump(value: Any) -> str:
     """Write a document: the innermost mappings and lists on one line, keys in the order given."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=_WIDTH)

@@ -1,0 +1,55 @@
+"""Reference pages that are drawn from the code, so that they cannot disagree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from controlplane import environment
+
+
+def settings_page() -> str:
+    """Return the page of environment variables."""
+    lines = [
+        "# Settings",
+        "",
+        "Everything is set by environment variables; an empty one counts as absent. A value that means nothing stops",
+        "the start with a message that names the variable. This page is drawn by `manage.py reference`.",
+        "",
+        "| variable | kind | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for entry in environment.variables():
+        default = entry.shown or (f"`{entry.default}`" if entry.default else "none")
+        lines.append(f"| `{entry.name}` | {entry.kind} | {default} | {entry.help} |")
+    lines.append(
+        f"| `{environment.BOOTSTRAP_SWITCH}` | boolean | `0` | With `1`, `manage.py` uses the Python that runs it and "
+        "installs nothing: for images that hold the packages already. |"
+    )
+    return "\n".join(lines) + "\n"
+
+
+# File below ``docs/reference`` and what draws it.
+PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page}
+
+
+def stale(folder: Path) -> list[str]:
+    """Return the names of pages that differ from what the code says.
+
+    Args:
+        folder: ``docs/reference``.
+    """
+    return [name for name, draw in PAGES.items() if _text_of(folder / name) != draw()]
+
+
+def write(folder: Path) -> list[str]:
+    """Write the pages that differ; return their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = stale(folder)
+    for name in changed:
+        (folder / name).write_text(PAGES[name]())
+    return changed
+
+
+def _text_of(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None

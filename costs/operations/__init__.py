@@ -1,0 +1,20 @@
+"""Every write of costs that is not part of a decision (those: `costs.budgets`)."""
+
+from costs.operations.alerts import pause_spent
+from costs.operations.budgets import save_budget
+from costs.operations.rating import Rerated, rerate
+from costs.operations.rollups import roll_up
+from costs.operations.usage import Recorded, RecordedUsage, record_usage
+from costs.reports import UsageReport
+
+__all__ = [
+    "Recorded",
+    "RecordedUsage",
+    "Rerated",
+    "UsageReport",
+    "pause_spent",
+    "record_usage",
+    "rerate",
+    "roll_up",
+    "save_budget",
+]

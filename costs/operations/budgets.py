@@ -1,0 +1,261 @@
+"""Budgets: writing them, and putting them into force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from audit import canonical
+from audit.actors import Acting
+from audit.refusals import Conflict, Invalid, Problem
+from audit.transitions import note
+from costs import in_force, permissions
+from costs.documents import budget_document
+from costs.models import Budget, BudgetPeriod
+from costs.money import parse_usd
+from costs.operations.alerts import alert
+from costs.operations.usage import pause_after_commit
+from costs.periods import is_zone, period_at
+from costs.settlement import Standing, recount, restate
+from costs.states import AtLimit, Per, Scope
+from registry.history import save_configured
+from registry.models import Agent, Team
+from registry.models.people import SLUG
+from registry.operations import bump_catalogue
+from registry.permissions import found
+
+DEFAULT_RESERVE = "0.05"
+DEFAULT_ALERTS = (50, 80, 100)
+_MOST_ALERTS, _HIGHEST_ALERT, _LONGEST_TASK = 20, 1000, 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A budget as it will be, beside what it was."""
+
+    budget: Budget
+    old: dict[str, Any] | None
+    new: dict[str, Any]
+    governs: bool
+
+    @property
+    def changes(self) -> bool:
+        return self.old != self.new
+
+
+@transaction.atomic
+def save_budget(
+    *,
+    slug: str,
+    by: Acting,
+    now: datetime,
+    organisation: bool = False,
+    team: str = "",
+    agent: str = "",
+    task: str = "",
+    per: str | None = None,
+    zone: str | None = None,
+    limit_usd: str | None = None,
+    reserve_usd: str | None = None,
+    alert_at: Sequence[int] | None = None,
+    at_limit: str | None = None,
+    active: bool | None = None,
+) -> bool:
+    """Create a budget or change it. What is left out stays as it is.
+
+    What was spent in the present period before the budget came into force counts.
+
+    Args:
+        slug: lower-case letters, digits, hyphens; stays for ever.
+        by: with the right to publish over what the budget bounds; for one that is and stays
+            inactive, whoever may draft it.
+        now: when, aware UTC.
+        organisation: it bounds everything.
+        team: slug of the team it bounds.
+        agent: slug of the agent it bounds.
+        task: with `agent`: the one task it bounds. Whom it bounds stays for ever.
+        per: of `costs.states.Per`; required for a new budget.
+        zone: IANA zone of its periods; ``UTC`` for a new one.
+        limit_usd: USD per period as text; required for a new one.
+        reserve_usd: USD set aside for an action without an estimate; 0.05 for a new one.
+        alert_at: percents of the limit that alert; 50, 80, 100 for a new one.
+        at_limit: of `costs.states.AtLimit`; for a new one ``deny``, the organisation's ``alert``.
+        active: whether it is in force; a new one is.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        Invalid: a value is not admitted, with pointers.
+        Missing: team, agent or budget is not theirs to see.
+        Forbidden: they see it and may not do this.
+        Conflict: the budget bounds somebody else.
+    """
+    subject = {"organisation": organisation, "team": team, "agent": agent, "task": task}
+    values = {
+        "per": per,
+        "zone": zone,
+        "limit_usd": limit_usd,
+        "reserve_usd": reserve_usd,
+        "alert_at": alert_at,
+        "at_limit": at_limit,
+        "active": active,
+    }
+    if not _edit(slug, subject, values, by=by).changes:
+        return False
+    # The catalogue's row first: writers of verbs hold it already when they come to budgets. Then
+    # usage is kept out, and the budget read again: what is recorded now either sees it or is seen.
+    bump_catalogue(now=now)
+    in_force.hold_alone()
+    edit = _edit(slug, subject, values, by=by)
+    if not edit.changes:
+        return False
+    budget = edit.budget
+    may = permissions.may_publish_budget if edit.governs else permissions.may_draft_budget
+    may(by, team=budget.team, agent=budget.agent)
+    save_configured(budget, by=by, now=now)
+    note(
+        budget,
+        kind="budget.changed" if edit.old else "budget.created",
+        by=by,
+        now=now,
+        before=canonical.digest("acp.budget.v1", edit.old) if edit.old else "",
+        after=canonical.digest("acp.budget.v1", edit.new),
+        details={"before": edit.old, "after": edit.new},
+    )
+    if budget.active:
+        pause_after_commit(alert(standings=[_begin(budget, now=now)], by=by, now=now), now=now)
+    return True
+
+
+def _edit(slug: str, subject: Mapping[str, Any], values: Mapping[str, Any], *, by: Acting) -> _Edit:
+    budget = Budget.objects.select_related("team", "agent__team").filter(slug=slug).first()
+    if budget is None:
+        budget = _new(slug, _bounds(**subject))
+        old, was_active = None, False
+    else:
+        permissions.may_see_budget(by, budget)
+        old, was_active = budget_document(budget), budget.active
+        if any(subject.values()) and any(getattr(budget, name) != value for name, value in _bounds(**subject).items()):
+            raise Conflict(f"The budget {slug} bounds somebody else, which stays for ever.")
+    _set(budget, values, new=old is None)
+    return _Edit(budget, old, budget_document(budget), was_active or budget.active)
+
+
+def _bounds(*, organisation: bool, team: str, agent: str, task: str) -> dict[str, Any]:
+    """Return the columns that say whom a budget bounds."""
+    if sum(map(bool, (organisation, team, agent))) != 1:
+        detail = "A budget bounds either the organisation, or a team, or an agent."
+        raise Invalid(detail, errors=[Problem("", "bad_scope", detail)])
+    if task and (not agent or len(task) > _LONGEST_TASK):
+        detail = f"A task has at most {_LONGEST_TASK} characters and is a task of an agent, which must be named."
+        raise Invalid(detail, errors=[Problem("/task", "bad_scope", detail)])
+    bounds: dict[str, Any] = {"scope": Scope.ORGANISATION, "team": None, "agent": None, "task": task}
+    if team:
+        bounds |= {"scope": Scope.TEAM, "team": found(Team.objects.filter(slug=team))}
+    elif agent:
+        which = found(Agent.objects.select_related("team").filter(slug=agent))
+        bounds |= {"scope": Scope.TASK if task else Scope.AGENT, "agent": which}
+    return bounds
+
+
+def _new(slug: str, bounds: Mapping[str, Any]) -> Budget:
+    return Budget(
+        slug=slug,
+        zone="UTC",
+        reserve_nanousd=parse_usd(DEFAULT_RESERVE),
+        alert_at=list(DEFAULT_ALERTS),
+        at_limit=AtLimit.ALERT if bounds["scope"] == Scope.ORGANISATION else AtLimit.DENY,
+        limit_nanousd=0,
+        **bounds,
+    )
+
+
+def _set(budget: Budget, values: Mapping[str, Any], *, new: bool) -> None:
+    """Put checked values into a budget.
+
+    Raises:
+        Invalid: with a pointer to each value that is not admitted.
+    """
+    problems = []
+    if new:
+        problems += _slug_problems(budget.slug)
+        required = ("per", "limit_usd")
+        problems += [
+            Problem(f"/{name}", "missing", "A new budget needs this.") for name in required if values[name] is None
+        ]
+    for name, value in values.items():
+        if value is None:
+            continue
+        field, check = _CHECKS[name]
+        try:
+            setattr(budget, field, check(value))
+        except ValueError as error:
+            problems.append(Problem(f"/{name}", "not_admitted", str(error)))
+    if problems:
+        raise Invalid("The budget cannot be saved.", errors=problems)
+
+
+def _slug_problems(slug: str) -> list[Problem]:
+    try:
+        SLUG(slug)
+    except ValidationError:
+        return [Problem("/slug", "invalid_name", "A slug has lower-case letters, digits and hyphens, at most 64.")]
+    return []
+
+
+def _per(value: str) -> str:
+    return Per(value).value
+
+
+def _at_limit(value: str) -> str:
+    return AtLimit(value).value
+
+
+def _zone(value: str) -> str:
+    if not is_zone(value):
+        raise ValueError(f"“{value}” is not an IANA time zone, such as UTC or Europe/Berlin.")
+    return value
+
+
+def _limit(value: str) -> int:
+    nanousd = parse_usd(value)
+    if nanousd == 0:
+        raise ValueError("A limit is more than zero; to stop an agent, pause it.")
+    return nanousd
+
+
+def _alerts(value: Sequence[int]) -> list[int]:
+    found = sorted(set(value))
+    if len(found) > _MOST_ALERTS or any(not 1 <= percent <= _HIGHEST_ALERT for percent in found):
+        raise ValueError(f"At most {_MOST_ALERTS} thresholds from 1 to {_HIGHEST_ALERT} percent are admitted.")
+    return found
+
+
+_CHECKS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "per": ("per", _per),
+    "zone": ("zone", _zone),
+    "limit_usd": ("limit_nanousd", _limit),
+    "reserve_usd": ("reserve_nanousd", parse_usd),
+    "alert_at": ("alert_at", _alerts),
+    "at_limit": ("at_limit", _at_limit),
+    "active": ("active", bool),
+}
+
+
+def _begin(budget: Budget, *, now: datetime) -> Standing:
+    """Make sure that the present period stands, and that every period holds what was spent in it."""
+    period = period_at(budget.per, budget.zone, now)
+    rows = BudgetPeriod.objects.filter(budget=budget).select_related("budget__team")
+    restate(list(rows))
+    row = rows.filter(starts_at=period.start).first()
+    if row is None:
+        row = BudgetPeriod.objects.create(
+            budget=budget, starts_at=period.start, ends_at=period.end, settled_nanousd=recount(budget, period)
+        )
+    return Standing(budget.pk, row.pk, row.settled_nanousd)

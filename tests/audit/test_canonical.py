@@ -1,0 +1,84 @@
+"""Strict reading and canonical writing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.canonical import MAX_INTEGER, digest, dumps, loads
+from audit.refusals import Invalid, Malformed
+
+_text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=12)
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | _text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_values)
+def test_loads_of_dumps_gives_the_value_back(value: Any) -> None:
+    assert loads(dumps(value)) == value
+
+
+@given(st.dictionaries(_text, st.integers(-100, 100), min_size=2, max_size=5))
+def test_digest_does_not_depend_on_key_order(value: dict[str, int]) -> None:
+    turned = dict(reversed(value.items()))
+    assert digest("test", value) == digest("test", turned)
+
+
+@given(st.floats(-1e15, 1e15, allow_nan=False))
+def test_loads_admits_a_real_number_only_in_its_canonical_form(value: float) -> None:
+    canonical = rfc8785.dumps(value).decode()
+    assert loads(canonical.encode()) == value
+    if "." in canonical:
+        twin = canonical.replace("e", "0e") if "e" in canonical else canonical + "0"
+        assert float(twin) == value
+        with pytest.raises(Invalid):
+            loads(twin.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "pointer"),
+    [
+        ('{"a": 1, "a": 1}', "duplicate_key", "/a"),
+        ('{"x": [{"a/b": 1, "a/b": 2}]}', "duplicate_key", "/x/0/a~1b"),
+        ('{"a": 1.0}', "number_not_canonical", "/a"),
+        ('{"a": 0.10}', "number_not_canonical", "/a"),
+        ('{"a": 1e3}', "number_not_canonical", "/a"),
+        ('{"a": -0}', "number_not_canonical", "/a"),
+        ('{"a": 0.1000000000000000055511151231257827}', "number_not_canonical", "/a"),
+        ('{"a": 9007199254740992}', "number_out_of_range", "/a"),
+        ('{"a": 1e400}', "number_out_of_range", "/a"),
+        ('{"a": NaN}', "not_json", "/a"),
+        ('{"a": [0, "\\u0000"]}', "unstorable_text", "/a/1"),
+        ('{"a": "\\ud800"}', "unstorable_text", "/a"),
+        ('{"\\udfff": 1}', "unstorable_text", "/\ufffd"),
+        ("[" * 33 + "]" * 33, "too_deep", "/0" * 32),
+        ("[" * 5000 + "]" * 5000, "too_deep", ""),
+        (json.dumps([0] * 10_001), "too_many_nodes", ""),
+    ],
+)
+def test_loads_names_the_defect_and_its_place(text: str, code: str, pointer: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        loads(text.encode())
+    assert (code, pointer) in [(problem.code, problem.pointer) for problem in caught.value.errors]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'"\xed\xa0\x80"', b'\xef\xbb\xbf{}', b"{'a': 1}", b'"\x01"'])
+def test_loads_refuses_what_is_not_json(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        loads(raw)
+
+
+def test_loads_keeps_surrogate_pairs_that_make_one_character() -> None:
+    assert loads(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_digests_of_unicode_twins_differ() -> None:
+    assert digest("test", "\u00e9") != digest("test", "e\u0301")

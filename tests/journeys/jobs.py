@@ -1,0 +1,121 @@
+"""What the members of a crew do; the twins are the naive versions that the tests must catch."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from approvals.models import Grant
+from audit import sql
+from audit.refusals import Refusal
+from controlplane import gateway
+from costs.models import BudgetPeriod
+from policies.models import Admission
+from registry.authentication import Principal, authenticate
+from registry.models import Agent
+
+
+def warm_up() -> None:
+    """Open the database connection before the start."""
+    connection.ensure_connection()
+
+
+def _principal(key: str) -> Principal:
+    principal = authenticate(key, now=sql.now())
+    assert principal is not None
+    return principal
+
+
+def ask(key: str, bodies: list[Any], idempotency_keys: list[str]) -> list[Any]:
+    """Ask for each body; return effect and id of each answer."""
+    principal = _principal(key)
+    answers = []
+    for body, name in zip(bodies, idempotency_keys, strict=True):
+        answer = gateway.ask(principal=principal, key=name, raw=json.dumps(body).encode())
+        answers.append([answer.effect, str(answer.id), answer.replayed])
+    return answers
+
+
+def redeem(key: str, grants: list[list[str]], name: str) -> dict[str, list[str]]:
+    """Try to redeem each grant; return the actions by what happened."""
+    principal = _principal(key)
+    seen: dict[str, list[str]] = {}
+    for action_id, digest in grants:
+        try:
+            gateway.redeem(
+                principal=principal, action_id=UUID(action_id), key=f"{name}-{action_id}", digest=digest
+            )
+            word = "redeemed"
+        except Refusal as refusal:
+            word = refusal.code
+        seen.setdefault(word, []).append(action_id)
+    return seen
+
+
+def ask_until_denied(key: str, body: Any, seconds: float) -> list[list[Any]]:
+    """Ask again and again; return (begun, effect) of each, begun on the machine's monotonic clock."""
+    principal = _principal(key)
+    seen: list[list[Any]] = []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        begun = time.monotonic()
+        answer = gateway.ask(
+            principal=principal, key=f"{id(seen)}-{begun}", raw=json.dumps(body).encode()
+        )
+        seen.append([begun, answer.effect])
+        if answer.effect == "deny":
+            break
+    return seen
+
+
+def naive_redeem(key: str, grants: list[list[str]], name: str) -> dict[str, list[str]]:
+    """The twin: looks, then writes, with no guard in the UPDATE."""
+    redeemed = []
+    for action_id, _ in grants:
+        grant = Grant.objects.get(decision=UUID(action_id))
+        if grant.state == "issued":
+            Grant.objects.filter(pk=grant.pk).update(state="redeemed")
+            redeemed.append(action_id)
+    return {"redeemed": redeemed}
+
+
+def naive_limit(limit: str, maximum: int, tries: int) -> int:
+    """The twin: sums the window, then admits, with no lock around both."""
+    admitted = 0
+    for _ in range(tries):
+        now = sql.now()
+        rows = Admission.objects.filter(key=limit, at__gt=now - timedelta(minutes=1))
+        if sum(rows.values_list("units", flat=True)) < maximum:
+            Admission.objects.create(key=limit, at=now, units=1, decision_id=UUID(int=0))
+            admitted += 1
+    return admitted
+
+
+def naive_budget(period: int, amount: int, limit: int, tries: int) -> int:
+    """The twin: reads the period, compares, and writes the sum back."""
+    admitted = 0
+    for _ in range(tries):
+        row = BudgetPeriod.objects.get(pk=period)
+        if row.settled_nanousd + row.reserved_nanousd + amount <= limit:
+            BudgetPeriod.objects.filter(pk=period).update(reserved_nanousd=row.reserved_nanousd + amount)
+            admitted += 1
+    return admitted
+
+
+def naive_pause(key: str, body: Any, seconds: float) -> list[list[Any]]:
+    """The twin: remembers the agent's state for as long as the process lives."""
+    principal = _principal(key)
+    remembered = Agent.objects.get(pk=principal.agent_id).state
+    gateway.ask(principal=principal, key=f"{id(principal)}", raw=json.dumps(body).encode())
+    seen: list[list[Any]] = []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        begun = time.monotonic()
+        Agent.objects.filter(pk=principal.agent_id).exists()
+        seen.append([begun, "allow" if remembered == "active" else "deny"])
+    return seen

@@ -1,0 +1,150 @@
+"""Eight processes at once: what is promised once happens once, and the naive twins are caught."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from approvals.models import ApprovalRequest, Grant
+from approvals.operations import vote
+from approvals.operations.requests import current_revision
+from audit import sql
+from costs.models import BudgetPeriod
+from policies.models import Admission, Decision
+from registry.models import Agent, User
+from registry.operations import pause_agent
+from tests.journeys import crew, jobs
+from tests.journeys.installation import EXAMPLE, Installation, build
+
+FORM = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply"}}
+MAIL = {"verb": "email.send", "payload": {"to": ["jane@acme.com"]}}
+GRANTS, KEYS, MAXIMUM, EACH = 200, 50, 20, 10
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _document(**changes: str) -> str:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def _ask_orders(installation: Installation, body: Any, *, each: int, shared: bool = False) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": installation.key,
+            "bodies": [body] * each,
+            "idempotency_keys": [f"{'all' if shared else member}-{number}" for number in range(each)],
+        }
+        for member in range(crew.SIZE)
+    ]
+
+
+def _approve_everything(installation: Installation) -> list[list[str]]:
+    """Hold and approve enough mails; return (action, digest) of each grant."""
+    reviewer = User.objects.get(username="talent-reviewer")
+    grants = []
+    while len(grants) < GRANTS:
+        names = [f"mail-{len(grants) + number}" for number in range(40)]
+        order = {"key": installation.key, "bodies": [MAIL] * 40, "idempotency_keys": names}
+        from_here = crew_job("ask", order)
+        assert {effect for effect, _, _ in from_here} == {"review"}
+        for request in ApprovalRequest.objects.open():
+            digest = current_revision(request).digest
+            vote(
+                request_id=request.pk, revision=1, verdict="approve", digest=digest, comment="",
+                by=reviewer, now=sql.now(),
+            )  # fmt: skip
+            grants.append([str(request.decision_id), digest])
+    return grants[:GRANTS]
+
+
+def crew_job(name: str, order: dict[str, Any]) -> Any:
+    """Do a job in this process."""
+    return getattr(jobs, name)(**order)
+
+
+def test_one_grant_is_redeemed_once(tmp_path: Path) -> None:
+    installation = build()
+    grants = _approve_everything(installation)
+    orders = [{"key": installation.key, "grants": grants, "name": f"p{n}"} for n in range(crew.SIZE)]
+    seen = crew.run("redeem", orders, home=tmp_path)
+    assert {word for one in seen for word in one} <= {"redeemed", "already_redeemed"}
+    times = Counter(action for one in seen for action in one.get("redeemed", []))
+    assert len(times) == GRANTS
+    assert set(times.values()) == {1}
+    assert Grant.objects.filter(state="redeemed").count() == GRANTS
+
+    Grant.objects.update(state="issued")
+    naive = crew.run("naive_redeem", orders, home=tmp_path)
+    assert max(Counter(action for one in naive for action in one["redeemed"]).values()) > 1
+
+
+def test_a_limit_is_never_exceeded_and_never_under_used(tmp_path: Path) -> None:
+    installation = build(_document(pace=("units: 200, per: 1d", f"units: {MAXIMUM}, per: 1m")))
+    seen = crew.run("ask", _ask_orders(installation, FORM, each=EACH), home=tmp_path)
+    effects = Counter(effect for one in seen for effect, _, _ in one)
+    assert effects == {"allow": MAXIMUM, "throttle": crew.SIZE * EACH - MAXIMUM}
+
+    orders = [{"limit": "naive", "maximum": MAXIMUM, "tries": EACH}] * crew.SIZE
+    assert sum(crew.run("naive_limit", orders, home=tmp_path)) > MAXIMUM
+    assert Admission.objects.filter(key="naive").count() > MAXIMUM
+
+
+def test_one_idempotency_key_gives_one_decision(tmp_path: Path) -> None:
+    installation = build()
+    seen = crew.run("ask", _ask_orders(installation, FORM, each=KEYS, shared=True), home=tmp_path)
+    for answers in zip(*seen, strict=True):
+        assert len({action for _, action, _ in answers}) == 1
+        assert sum(not replayed for _, _, replayed in answers) == 1
+    assert Decision.objects.count() == KEYS
+    assert Admission.objects.count() == KEYS
+
+
+def test_a_deny_budget_admits_nothing_beyond_its_limit(tmp_path: Path) -> None:
+    installation = build(_document(limit=('limit_usd: "200.00"', 'limit_usd: "1.00"')))
+    seen = crew.run("ask", _ask_orders(installation, FORM, each=EACH), home=tmp_path)
+    effects = Counter(effect for one in seen for effect, _, _ in one)
+    assert effects == {"allow": 20, "deny": crew.SIZE * EACH - 20}
+    period = BudgetPeriod.objects.get()
+    assert period.settled_nanousd + period.reserved_nanousd == 1_000_000_000
+
+    BudgetPeriod.objects.update(reserved_nanousd=0)
+    order = {"period": period.pk, "amount": 50_000_000, "limit": 1_000_000_000, "tries": EACH}
+    assert sum(crew.run("naive_budget", [order] * crew.SIZE, home=tmp_path)) > 20
+
+
+@pytest.mark.parametrize("job", ["ask_until_denied", "naive_pause"])
+def test_a_pause_is_seen_by_the_very_next_ask(tmp_path: Path, job: str) -> None:
+    installation = build()
+    paused: list[float] = []
+
+    def pause_soon() -> None:
+        try:
+            while Decision.objects.count() < crew.SIZE:
+                pass
+            agent = Agent.objects.select_related("team").get()
+            pause_agent(agent=agent, reason="test", by=installation.admin, now=sql.now())
+            paused.append(time.monotonic())
+        finally:
+            connection.close()
+
+    order = {"key": installation.key, "body": FORM, "seconds": 20 if job == "ask_until_denied" else 3}
+    pauser = threading.Thread(target=pause_soon)
+    pauser.start()
+    seen = crew.run(job, [order] * crew.SIZE, home=tmp_path)
+    pauser.join()
+    late = [effect for one in seen for begun, effect in one if begun > paused[0]]
+    if job == "naive_pause":
+        assert "allow" in late
+    else:
+        assert set(late) <= {"deny"}
+        assert all(one[-1][1] == "deny" for one in seen)

@@ -1,0 +1,189 @@
+"""The whole suite in stages: ``manage.py test`` within a minute, ``manage.py test --all`` for everything.
+
+Each stage is a process of its own, prints as it goes, and is timed. The last line counts everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tests.postgres import postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+_NO_TESTS = 5
+_IN_PARALLEL = ("-n", "2", "--dist", "worksteal")
+_QUICK = "not long and not slow and not browser"
+_BOTH_ENGINES = "not long and not browser"
+_ALONE = "long or browser"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one stage came to.
+
+    Attributes:
+        name: the stage.
+        seconds: how long it took.
+        code: its exit code; 0 is success.
+        passed: tests (or checks) that passed.
+        failed: tests (or checks) that did not.
+        skipped: tests that were not run for a reason.
+    """
+
+    name: str
+    seconds: float
+    code: int
+    passed: int
+    failed: int
+    skipped: int = 0
+
+
+class Suite:
+    """Runs stages one after the other and keeps their results.
+
+    Args:
+        folder: a temporary folder for reports and the data folder of the product.
+        profile: the size of property tests.
+    """
+
+    def __init__(self, folder: Path, profile: str) -> None:
+        self.folder = folder
+        self.profile = profile
+        self.results: list[Result] = []
+
+    def check(self, name: str, *command: str, **variables: str) -> None:
+        """Run a tool that is content or not."""
+        code, seconds = self._run(name, command, variables)
+        self.results.append(Result(name, seconds, code, passed=int(code == 0), failed=int(code != 0)))
+
+    def tests(self, name: str, *options: str, may_be_empty: bool = False, **variables: str) -> None:
+        """Run pytest and read its report."""
+        report = self.folder / f"{len(self.results)}.xml"
+        command = (sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *options)
+        code, seconds = self._run(name, command, variables)
+        if code == _NO_TESTS and may_be_empty:
+            code = 0
+        passed, failed, skipped = _counts(report)
+        # A run that broke before it could count is a failure all the same.
+        self.results.append(Result(name, seconds, code, passed, failed or int(code != 0), skipped))
+
+    def summary(self) -> int:
+        """Print one line per stage and the sum; return the exit code."""
+        print("\n== summary ==")
+        for result in self.results:
+            verdict = "ok    " if result.code == 0 else "FAILED"
+            counts = f"{result.passed} passed, {result.failed} failed, {result.skipped} skipped"
+            print(f"{verdict} {result.seconds:7.1f} s  {result.name}: {counts}")
+        print(f"total  {sum(result.seconds for result in self.results):7.1f} s")
+        passed, failed, skipped = (
+            sum(getattr(result, kind) for result in self.results) for kind in ("passed", "failed", "skipped")
+        )
+        print(f"{passed} passed, {failed} failed, {skipped} skipped")
+        return int(any(result.code for result in self.results))
+
+    def _run(self, name: str, command: Sequence[str], variables: dict[str, str]) -> tuple[int, float]:
+        print(f"\n== {name} ==", flush=True)
+        began = time.monotonic()
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "DJANGO_SETTINGS_MODULE": "controlplane.settings",
+            "HYPOTHESIS_PROFILE": self.profile,
+            "CONTROLPLANE_NO_BOOTSTRAP": "1",
+            "CONTROLPLANE_HOME": str(self.folder / "home"),
+            **variables,
+        }
+        # What belongs to the installation of whoever runs the tests is no business of theirs.
+        for foreign in ("REDIS_URL", *(() if "DATABASE_URL" in variables else ("DATABASE_URL",))):
+            environment.pop(foreign, None)
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+        return done.returncode, time.monotonic() - began
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the arguments ask for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="manage.py test", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="everything on both engines: what CI runs")
+    engines = ("sqlite", "postgresql", "both")
+    parser.add_argument("--engine", choices=engines, default="sqlite", help="where to run chosen tests")
+    options, chosen = parser.parse_known_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="cp-test-") as folder:
+        suite = Suite(Path(folder), "long" if options.all else "default")
+        if chosen:
+            _run_chosen(suite, chosen, options.engine)
+        elif options.all:
+            _run_everything(suite)
+        else:
+            _run_quick(suite)
+        return suite.summary()
+
+
+def _run_chosen(suite: Suite, chosen: Sequence[str], engine: str) -> None:
+    if engine in {"sqlite", "both"}:
+        suite.tests("chosen tests on SQLite", *chosen)
+    if engine in {"postgresql", "both"}:
+        with _engine() as address:
+            suite.tests("chosen tests on PostgreSQL", *chosen, DATABASE_URL=address)
+
+
+def _run_quick(suite: Suite) -> None:
+    with ThreadPoolExecutor(1) as threads, contextlib.ExitStack() as stack:
+        # PostgreSQL starts while the first stages run.
+        starting: Future[str] = threads.submit(stack.enter_context, _engine())
+        suite.check("ruff", sys.executable, "-m", "ruff", "check", "--quiet", ".")
+        suite.tests("tests on SQLite", *_IN_PARALLEL, "-m", _QUICK)
+        address = starting.result()
+        suite.tests("smoke on PostgreSQL", "-m", f"postgres_smoke and {_QUICK}", DATABASE_URL=address)
+
+
+def _run_everything(suite: Suite) -> None:
+    python = sys.executable
+    suite.check("ruff", python, "-m", "ruff", "check", ".")
+    suite.check("format", python, "-m", "ruff", "format", "--check", ".")
+    suite.check("layers", str(Path(python).with_name("lint-imports")), "--no-cache")
+    suite.check("types", python, "-m", "mypy")
+    suite.check("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run")
+    suite.check("reference pages", python, "manage.py", "reference", "--check")
+    suite.tests("tests on SQLite", *_IN_PARALLEL, "-m", _BOTH_ENGINES)
+    suite.tests("long and browser tests on SQLite", "-m", _ALONE, may_be_empty=True)
+    with _engine() as address:
+        suite.tests("tests on PostgreSQL", *_IN_PARALLEL, "-m", _BOTH_ENGINES, DATABASE_URL=address)
+        suite.tests("long tests on PostgreSQL", "-m", "long", may_be_empty=True, DATABASE_URL=address)
+
+
+@contextlib.contextmanager
+def _engine() -> Iterator[str]:
+    """Yield a PostgreSQL: the one that ``TEST_DATABASE_URL`` names, or our own."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+    else:
+        with postgres() as address:
+            yield address
+
+
+def _counts(report: Path) -> tuple[int, int, int]:
+    try:
+        suites = ET.parse(report).getroot().iter("testsuite")
+    except (FileNotFoundError, ET.ParseError):
+        return 0, 0, 0
+    total = failed = skipped = 0
+    for found in suites:
+        total += int(found.get("tests", 0))
+        failed += int(found.get("failures", 0)) + int(found.get("errors", 0))
+        skipped += int(found.get("skipped", 0))
+    return total - failed - skipped, failed, skipped
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

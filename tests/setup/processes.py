@@ -1,0 +1,66 @@
+"""What tests of processes share: where the code is, who is alive, and patience."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+Value = TypeVar("Value")
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="counts processes by /proc")
+
+
+def eventually(ask: Callable[[], Value], *, seconds: float = 20.0) -> Value:
+    """Ask again until the answer is truthy; fail after that long."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        time.sleep(0.05)
+    return answer
+
+
+def alive(mark: str) -> list[int]:
+    """Return every process whose environment holds the mark."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            running = folder.name.isdigit() and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if running and mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+def noted(home: Path) -> dict[str, int]:
+    """Return the supervised processes that the data folder names."""
+    try:
+        return {entry["name"]: entry["pid"] for entry in json.loads((home / "run" / "processes.json").read_text())}
+    except FileNotFoundError:
+        return {}
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def none_left(mark: str) -> Iterator[None]:
+    """Kill, at the end, whatever a failed test leaves behind."""
+    try:
+        yield
+    finally:
+        for pid in alive(mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
