@@ -21,9 +21,7 @@ def may_manage_queues(user: User) -> None:
         raise Forbidden("Queues are managed by administrators and operators.")
 
 
-def obstacle_to_vote(
-    request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]
-) -> str:
+def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]) -> str:
     """Say why a person's vote cannot count for any of the request's queues; empty where it can.
 
     Superusers are not exempt.
@@ -53,9 +51,7 @@ def seats(queue: Queue, user: User) -> bool:
     return queue.reviewers.filter(members=user).exists()
 
 
-def require_vote(
-    request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]
-) -> None:
+def require_vote(request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]) -> None:
     """Admit a vote.
 
     Raises:

@@ -41,9 +41,9 @@ def count(request: ApprovalRequest, *, queues: Sequence[Queue], author_id: int |
         queues: its queues.
         author_id: author of the current revision; None for the agent.
     """
-    votes = Vote.objects.filter(
-        request=request, revision=request.revision, verdict=Verdict.APPROVE
-    ).select_related("voter")
+    votes = Vote.objects.filter(request=request, revision=request.revision, verdict=Verdict.APPROVE).select_related(
+        "voter"
+    )
     yes: Iterable[Vote] = list(votes)
     return [
         Count(

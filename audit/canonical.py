@@ -69,9 +69,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant)
 
 
 def escape_pointer(token: str) -> str:
@@ -101,25 +99,28 @@ def _defects(root: Any, *, check_text: bool) -> Iterator[Problem]:
             yield Problem("", "too_many_nodes", f"At most {MAX_NODES} values are admitted.")
             return
         kind = type(value)
-        if kind is str:
-            defect = _text_defect(value) if check_text else None
-            if defect:
-                yield Problem(pointer, defect.code, defect.detail)
-        elif kind is dict or kind is list:
+        if kind is dict or kind is list:
             if depth > MAX_DEPTH:
                 yield Problem(pointer, "too_deep", f"At most {MAX_DEPTH} levels are admitted.")
                 continue
-            if kind is dict:
-                for key, item in value.items():
-                    if check_text and _text_defect(key):
-                        yield Problem(
-                            f"{pointer}/{_visible(key)}", "unstorable_text", "A key holds NUL or surrogates."
-                        )
-                    stack.append((item, f"{pointer}/{_visible(key)}", depth + 1))
-            else:
-                stack.extend((item, f"{pointer}/{index}", depth + 1) for index, item in enumerate(value))
+            if kind is dict and check_text:
+                yield from _key_defects(value, pointer)
+            stack.extend((item, at, depth + 1) for at, item in _children(value, pointer))
         elif kind is _Bad:
             yield Problem(pointer, value.code, value.detail)
+        elif kind is str and check_text and (defect := _text_defect(value)):
+            yield Problem(pointer, defect.code, defect.detail)
+
+
+def _children(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    return ((f"{pointer}/{_visible(str(key))}", item) for key, item in pairs)
+
+
+def _key_defects(value: dict[str, Any], pointer: str) -> Iterator[Problem]:
+    for key in value:
+        if defect := _text_defect(key):
+            yield Problem(f"{pointer}/{_visible(key)}", defect.code, defect.detail)
 
 
 def loads(raw: bytes) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -18,9 +18,6 @@ from audit.models import Entry, Seal
 
 DOMAIN = "acp.audit.v1"
 GENESIS = "0" * 64
-# No write transaction lives this long (tasks are cut at 300 s), so no entry commits later than this.
-LONGEST_WRITE = timedelta(minutes=15)
-
 FIELDS = (
     "actor_type", "actor_id", "on_behalf_of", "token_id", "address", "request_id", "kind", "object_type",
     "object_id", "team", "agent", "outcome", "before_digest", "after_digest", "commitment", "details",
@@ -112,6 +109,13 @@ def exported_links(lines: Iterable[str]) -> Iterator[Link]:
         if line.strip():
             row = json.loads(line)
             yield Link(row["seq"], row["prev_hash"], row["hash"], row["entry"])
+
+
+def seal_lag(*, now: datetime) -> timedelta:
+    """Return the age of the oldest entry that waits for its seal; zero where none waits."""
+    newest = Seal.objects.order_by("-seq").first()
+    waiting = Entry.objects.unsealed(since=newest).order_by("pk").values_list("at", flat=True).first()
+    return max(now - waiting, timedelta(0)) if waiting else timedelta(0)
 
 
 def check(links: Iterable[Link]) -> Finding:

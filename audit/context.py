@@ -21,7 +21,8 @@ class Surroundings:
     address: str = ""
 
 
-_current: ContextVar[Surroundings] = ContextVar("surroundings", default=Surroundings())
+_NOWHERE = Surroundings()
+_current: ContextVar[Surroundings] = ContextVar("surroundings", default=_NOWHERE)
 
 
 def surroundings() -> Surroundings:

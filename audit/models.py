@@ -6,15 +6,19 @@ refuse UPDATE and DELETE (`audit.triggers`).
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
 
-from audit.ids import new_id
+from audit.ids import floor_id, new_id
 
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self
+
+# No write transaction lives this long (tasks are cut at 300 s), so no entry commits later than this.
+LONGEST_WRITE = timedelta(minutes=15)
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
@@ -31,6 +35,16 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def about(self, object_type: str, object_id: str) -> Self:
         """Keep entries about one object."""
         return self.filter(object_type=object_type, object_id=object_id)
+
+    def unsealed(self, *, since: Seal | None) -> Self:
+        """Keep what no seal covers yet.
+
+        Args:
+            since: the newest seal: look only at the quarter of an hour before it, which no write
+                transaction outlives. None looks at everything.
+        """
+        found = self.filter(~models.Exists(Seal.objects.filter(entry_id=models.OuterRef("pk"))))
+        return found.filter(pk__gte=floor_id(since.sealed_at - LONGEST_WRITE)) if since else found
 
     def since(self, moment: datetime) -> Self:
         """Keep entries at or after a moment."""

@@ -13,7 +13,7 @@ from audit import chain, sql
 from audit.actors import Acting
 from audit.canonical import dumps
 from audit.context import surroundings
-from audit.ids import floor_id, new_id
+from audit.ids import new_id
 from audit.models import Entry, Seal, Verification
 
 _COLUMNS = (
@@ -91,15 +91,11 @@ def seal(*, now: datetime, limit: int = 2000, everything: bool = False) -> int:
         How many entries were sealed.
     """
     sql.advisory_lock("audit.sealer")
-    last = Seal.objects.order_by("-seq").values_list("seq", "hash", "sealed_at").first()
-    seq, prev_hash = (last[0], last[1]) if last else (0, chain.GENESIS)
-    entries = Entry.objects.extra(  # noqa: S610 - a constant; NOT EXISTS is what both planners turn into a cheap anti-join
-        where=["NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.entry_id = audit_entry.id)"]
-    ).order_by("id")
-    if last and not everything:
-        entries = entries.filter(id__gte=floor_id(last[2] - chain.LONGEST_WRITE))
+    last = Seal.objects.order_by("-seq").first()
+    seq, prev_hash = (last.seq, last.hash) if last else (0, chain.GENESIS)
+    since = None if everything else last
     rows = []
-    for entry in entries[:limit]:
+    for entry in Entry.objects.unsealed(since=since).order_by("id")[:limit]:
         seq += 1
         link = chain.link(prev_hash, entry)
         rows.append([entry.id.hex, seq, prev_hash, link, sql.stamp(now)])

@@ -74,9 +74,9 @@ class Missing(Refusal):
 
     code, status, title = "not_found", 404, "Not found"
 
-    def __init__(self, detail: str = "", **kwargs: object) -> None:
-        # The detail is fixed so that a foreign object and a missing one cannot be told apart.
-        super().__init__("")
+    def __init__(self) -> None:
+        # No detail of its own, so that a foreign object and a missing one cannot be told apart.
+        super().__init__()
 
 
 class Conflict(Refusal):
@@ -150,7 +150,7 @@ class Unavailable(Refusal):
 
     code, status, title = "unavailable", 503, "Nothing was decided"
 
-    def __init__(self, detail: str = "", **kwargs: object) -> None:
+    def __init__(self, detail: str = "") -> None:
         super().__init__(detail, headers={"Retry-After": "1"})
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 
 def is_postgresql() -> bool:
@@ -48,7 +49,7 @@ def clock() -> datetime:
     writers share one machine, so the process's clock serves. Called after the locks are held.
     """
     if not is_postgresql():
-        return datetime.now(UTC)
+        return timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return read_stamp(cursor.fetchone()[0])
@@ -56,7 +57,7 @@ def clock() -> datetime:
 
 def now() -> datetime:
     """Return the process's time, aware UTC: what interfaces pass on as ``now``."""
-    return datetime.now(UTC)
+    return timezone.now()
 
 
 def advisory_lock(name: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from django.db import models
 
 from audit.actors import Acting
 from audit.operations import record
 from audit.refusals import IllegalTransition, Stale
+
 
 class Audited(Protocol):
     """How an object presents itself to the trail."""
@@ -75,8 +76,9 @@ def move(
     if to not in target.TRANSITIONS[old]:
         raise IllegalTransition(f"{target.audit_type} {target.audit_id} is {old} and cannot become {to}.")
     changes = dict(fields or {})
-    model: type[models.Model] = type(target)  # type: ignore[assignment]  # every Stateful is a model
-    updated = model._default_manager.filter(pk=target.pk, state=old).update(state=to, **changes)
+    model = cast("type[models.Model]", type(target))
+    rows: models.QuerySet[models.Model] = models.QuerySet(model)
+    updated = rows.filter(pk=target.pk, state=old).update(state=to, **changes)
     if updated != 1:
         raise Stale(f"{target.audit_type} {target.audit_id} is no longer {old}.")
     target.state = to

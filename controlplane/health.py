@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import redis
 import structlog
@@ -15,9 +16,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from audit import chain, sql
+
 Probe = Callable[[], None]
 
 _BROKER_SECONDS = 2
+LONGEST_SEAL_LAG = timedelta(seconds=30)
 
 logger = structlog.get_logger(__name__)
 
@@ -56,11 +60,23 @@ def broker_answers() -> None:
         client.close()
 
 
+def trail_is_sealed() -> None:
+    """Look for entries of the trail that have waited for their seal too long.
+
+    Raises:
+        NotReady: the sealer does not keep up, or does not run.
+    """
+    lag = chain.seal_lag(now=sql.now())
+    if lag > LONGEST_SEAL_LAG:
+        raise NotReady(f"the trail is sealed {int(lag.total_seconds())} s late")
+
+
 # Name and probe, in the order of the answer. A probe returns nothing, or raises `NotReady` with a reason to show.
 PROBES: dict[str, Probe] = {
     "database": database_answers,
     "migrations": migrations_are_applied,
     "broker": broker_answers,
+    "trail": trail_is_sealed,
 }
 
 

@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 HORIZON: Final = timedelta(days=400)
 MIDNIGHT: Final = time(0)
 _DAY: Final = timedelta(days=1)
-_FAR: Final = datetime.max.replace(tzinfo=UTC)
 # Windows that exclude each other would else be compared day by day up to the horizon.
 _TRIES: Final = 200
 _INSTANT: Final = timedelta(microseconds=1)
@@ -76,9 +75,10 @@ class Hours:
         today = now.astimezone(self.zone).date()
         for ahead in range(HORIZON.days):
             day = today + ahead * _DAY
-            if self._begins(day, now):
+            moments = self._begins(day, now)
+            if moments:
                 # Where the clock jumps back over midnight, two dates alternate.
-                return min(*self._begins(day, now), *self._begins(day + _DAY, now), _FAR)
+                return min(moments + self._begins(day + _DAY, now))
         return None
 
     def _opens_on(self, day: date) -> bool:

@@ -54,7 +54,7 @@ def lock(demands: Sequence[LimitDemand]) -> datetime:
     # PostgreSQL evaluates a target list from left to right: locks in key order, the clock last.
     locks = "pg_advisory_xact_lock(hashtextextended(%s, 1)), " * len(keys)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {locks} clock_timestamp()", keys)  # noqa: S608 - only repeats a constant
+        cursor.execute(f"SELECT {locks} clock_timestamp()", keys)
         return sql.read_stamp(cursor.fetchone()[-1])
 
 
@@ -100,9 +100,7 @@ def admit(demands: Sequence[LimitDemand], *, decision_id: UUID, now: datetime) -
     if not demands:
         return
     with connection.cursor() as cursor:
-        cursor.executemany(
-            _ADMIT, [[demand.key, sql.stamp(now), demand.units, decision_id.hex] for demand in demands]
-        )
+        cursor.executemany(_ADMIT, [[demand.key, sql.stamp(now), demand.units, decision_id.hex] for demand in demands])
 
 
 def prune(*, now: datetime, longest: timedelta) -> int:

@@ -108,9 +108,7 @@ class Decision(models.Model):
     obligations = models.JSONField(default=list)
     policy_revision = models.PositiveIntegerField(help_text="number of the published revision, 0 for none")
     retry_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
-    executor = models.ForeignKey(
-        Agent, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
-    )
+    executor = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     estimated_cost_nanousd = models.BigIntegerField(null=True, blank=True, help_text="nano-USD")
     dry_run = models.BooleanField(default=False)
     at = models.DateTimeField(help_text="UTC")

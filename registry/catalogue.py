@@ -187,7 +187,7 @@ def _read_verb(problems: Problems, at: str, name: str, document: object) -> Verb
     if units == COUNT and destination is None:
         section.add("units", "unknown_value", "“count” counts destinations, so the verb needs a destination.")
     amount = _read_pointer(section.section("amount"), many=False)
-    data_classes = section.slugs("data_classes")
+    data_classes = frozenset(section.slugs("data_classes"))
     section.close()
     return VerbSpec(name, capability, destination, kind, units, amount, data_classes)
 

@@ -158,13 +158,13 @@ class Section:
                 self.problems.add(where, "wrong_type", f"Expected text, found {_kind(item)}.")
         return tuple(found)
 
-    def slugs(self, key: str) -> frozenset[str]:
-        """Return one slug or a list of slugs."""
+    def slugs(self, key: str) -> tuple[str, ...]:
+        """Return one slug or a list of slugs, as written."""
         found = self.texts(key)
         for where, text in found:
             if SLUG.fullmatch(text) is None:
                 self.problems.add(where, "invalid_name", f"“{text}” is not a slug (a-z, 0-9, - and _).")
-        return frozenset(text for _, text in found)
+        return tuple(text for _, text in found)
 
     def integer(self, key: str, *, required: bool = False, least: int = 1) -> int | None:
         """Return a whole number of at least `least` and at most 2^53−1."""

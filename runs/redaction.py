@@ -91,7 +91,7 @@ _USERINFO = re.compile(r"(://[^\s/:@?#\[\]]{0,100}:)([^\s/@]{1,400})(@)")
 _SPACED_KEY = re.compile(r"(?i:\b((?:api|access|secret|private)\s+key\s{0,4}[:=]\s{0,4}))([^\s\"',;\[]{8,})")
 _OPTION = re.compile(r"(?<![\w-])--?([A-Za-z][A-Za-z0-9_-]{1,63})(\s+)([^\s\"'\[-][^\s\"']*)")
 
-_NAMED = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]{1,99})(\\*[\"']?\s{0,4}[:=]\s{0,4})(\\*[\"'])?")
+_NAMED = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z0-9_][A-Za-z0-9_.-]{1,99})(\\*[\"']?\s{0,4}[:=]\s{0,4})(\\*[\"'])?")
 _QUOTED = {
     '"': re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL),
     "'": re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL),

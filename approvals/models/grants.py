@@ -30,9 +30,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         if not user.is_active:
             return self.none()
         teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
-        return self.filter(
-            models.Q(team__in=teams) | models.Q(agent__in=Agent.objects.filter(owner=user).values("pk"))
-        )
+        return self.filter(models.Q(team__in=teams) | models.Q(agent__in=Agent.objects.filter(owner=user).values("pk")))
 
     def lapsed(self, now: datetime) -> Self:
         """Keep what was never redeemed in time."""
@@ -48,16 +46,10 @@ class Grant(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
-    approval = models.OneToOneField(
-        ApprovalRequest, models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    approval = models.OneToOneField(ApprovalRequest, models.PROTECT, null=True, blank=True, related_name="+")
     # No index of their own: every allowed action writes a grant.
-    agent = models.ForeignKey(
-        Agent, models.PROTECT, related_name="+", db_index=False, help_text="who asked"
-    )
-    executor = models.ForeignKey(
-        Agent, models.PROTECT, related_name="+", db_index=False, help_text="who may redeem"
-    )
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="+", db_index=False, help_text="who asked")
+    executor = models.ForeignKey(Agent, models.PROTECT, related_name="+", db_index=False, help_text="who may redeem")
     agent_epoch = models.PositiveIntegerField(help_text="the asking agent's epoch; a transfer voids the grant")
     team = models.CharField(max_length=64, help_text="slug of the agent's team at that time")
     state = models.CharField(max_length=16, choices=GrantState.choices)

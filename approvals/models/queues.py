@@ -54,9 +54,7 @@ class Queue(models.Model):
 
     class Meta:
         ordering = ("slug",)
-        constraints = (
-            models.CheckConstraint(condition=models.Q(quorum__gte=1), name="approvals_quorum_at_least_one"),
-        )
+        constraints = (models.CheckConstraint(condition=models.Q(quorum__gte=1), name="approvals_quorum_at_least_one"),)
 
     def __str__(self) -> str:
         return self.slug

@@ -139,9 +139,7 @@ class ActionRevision(models.Model):
 
     class Meta:
         ordering = ("number",)
-        constraints = (
-            models.UniqueConstraint(fields=("request", "number"), name="approvals_revision_number"),
-        )
+        constraints = (models.UniqueConstraint(fields=("request", "number"), name="approvals_revision_number"),)
 
     def __str__(self) -> str:
         return f"r{self.number}"

@@ -118,9 +118,7 @@ def redeem_grant(*, grant: Grant, key: str, by: Acting, now: datetime, details: 
     )
 
 
-def report_outcome(
-    *, grant: Grant, succeeded: bool, note: str, result_digest: str, by: Acting, now: datetime
-) -> bool:
+def report_outcome(*, grant: Grant, succeeded: bool, note: str, result_digest: str, by: Acting, now: datetime) -> bool:
     """Close a redeemed grant, once.
 
     Args:

@@ -73,9 +73,7 @@ def _fresh_key(lead: User, now: datetime) -> str:
     agent = Agent.objects.get(slug=AGENT)
     for key in AgentKey.objects.filter(agent=agent, state=KeyState.LIVE):
         revoke_key(key=key, by=lead, now=now, reason="replaced by the demonstration")
-    _, text = issue_key(
-        agent=agent, environment="production", scopes=["act", "ingest", "read:self"], by=lead, now=now
-    )
+    _, text = issue_key(agent=agent, environment="production", scopes=["act", "ingest", "read:self"], by=lead, now=now)
     return text
 
 
@@ -85,6 +83,4 @@ def _import(by: User, now: datetime) -> int:
         document = json.loads(path.read_text(encoding="utf-8"))
         executions.extend(document["data"] if isinstance(document.get("data"), list) else [document])
     agent = Agent.objects.select_related("team").get(slug=IMPORTED)
-    return gateway.import_executions(
-        agent=agent, environment="production", executions=executions, by=by, now=now
-    )
+    return gateway.import_executions(agent=agent, environment="production", executions=executions, by=by, now=now)

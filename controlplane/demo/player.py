@@ -67,7 +67,7 @@ def say(status: int, what: str, answer: dict[str, Any]) -> None:
 
 def play(client: Client) -> None:
     """Fill in forms, be refused what is not allowed, and ask for an email that people must approve."""
-    began = datetime.now(UTC)
+    began = datetime.now(UTC)  # noqa: TID251 - an agent of its own, without Django
     run = str(uuid.uuid4())
     client.call(
         "POST",
@@ -84,7 +84,7 @@ def play(client: Client) -> None:
     action = {"verb": "form.submit", "payload": form, "run_id": run, "step": "form.submit", "task": "apply for jobs"}
     status, allowed = client.ask(action)
     say(status, f"form.submit to {FORM}", allowed)
-    if status == 200 and allowed["effect"] == "allow":  # noqa: PLR2004
+    if status == 200 and allowed["effect"] == "allow":
         outcome = client.call("POST", f"/api/v1/actions/{allowed['id']}/outcome", {"status": "succeeded"})
         say(outcome[0], "outcome of the form", outcome[1])
     refused = {"verb": "form.submit", "payload": {**form, "url": LOOK_ALIKE}, "run_id": run}

@@ -7,6 +7,6 @@ judged, takes what was judged, and writes it down, each in one transaction.
 from controlplane.gateway.asking import ask
 from controlplane.gateway.editing import edit
 from controlplane.gateway.redeeming import redeem
-from controlplane.gateway.reporting import cancel, ingest, outcome
+from controlplane.gateway.reporting import cancel, import_executions, ingest, outcome
 
-__all__ = ["ask", "cancel", "edit", "ingest", "outcome", "redeem"]
+__all__ = ["ask", "cancel", "edit", "import_executions", "ingest", "outcome", "redeem"]

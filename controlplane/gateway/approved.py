@@ -83,17 +83,11 @@ def of_revision(revision: ActionRevision, *, verb: str) -> Approved:
         data_scopes=facts["declared_data_scopes"],
         provenance=facts["provenance"],
     )
-    return Approved(
-        raw, revision.digest, declared, facts, facts["task"], facts["estimated_cost_nanousd"]
-    )
+    return Approved(raw, revision.digest, declared, facts, facts["task"], facts["estimated_cost_nanousd"])
 
 
 def of_decision(decision: Decision) -> Approved:
     """Read what an agent asked for itself, where nobody had to review it."""
     body: AskBody = convert(json.loads(bytes(Payload.objects.get(pk=decision.pk).body)), AskBody)
-    canonical = canonical_action(
-        body, agent=decision.agent.slug, environment=decision.environment, verb=body.verb
-    )
-    return Approved(
-        canonical, action_digest(canonical), declared_of(body), {}, body.task, body.estimated_cost_nanousd
-    )
+    canonical = canonical_action(body, agent=decision.agent.slug, environment=decision.environment, verb=body.verb)
+    return Approved(canonical, action_digest(canonical), declared_of(body), {}, body.task, body.estimated_cost_nanousd)

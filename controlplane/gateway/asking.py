@@ -73,9 +73,7 @@ def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql
 
 
 def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
-    standing = facts.by_key(
-        key_id=principal.key_id, environment=principal.environment, now=sql.now()
-    )
+    standing = facts.by_key(key_id=principal.key_id, environment=principal.environment, now=sql.now())
     earlier = Decision.objects.filter(agent=standing.agent_id, idempotency_key=key).first()
     if earlier is not None:
         if earlier.body_digest != asked.digest:
@@ -86,9 +84,7 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
     decision_id = new_id()
     action, verdict, now = _settle(standing, snapshot, asked, decision_id, clock)
     body = asked.body
-    canonical = canonical_action(
-        body, agent=standing.agent, environment=standing.environment, verb=body.verb
-    )
+    canonical = canonical_action(body, agent=standing.agent, environment=standing.environment, verb=body.verb)
     digest = action_digest(canonical)
     write_decision(
         new=NewDecision(
@@ -235,8 +231,6 @@ def action_facts(action: Action) -> dict[str, object]:
     return {
         "destinations": [str(destination) for destination in action.destinations],
         "units": action.units,
-        "amount": {"value": str(action.amount.value), "currency": action.amount.currency}
-        if action.amount
-        else None,
+        "amount": {"value": str(action.amount.value), "currency": action.amount.currency} if action.amount else None,
         "data_classes": sorted(action.data_classes),
     }

@@ -41,11 +41,9 @@ from registry.models import User
 class Edit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Body of ``PUT /api/v1/approvals/{id}/action``: what is left out stays as it is."""
 
-    destination: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None | msgspec.UnsetType
-    ) = msgspec.UNSET
-    units: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None | msgspec.UnsetType = msgspec.UNSET
-    amount: Amount | None | msgspec.UnsetType = msgspec.UNSET
+    destination: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | msgspec.UnsetType | None = msgspec.UNSET
+    units: Annotated[int, msgspec.Meta(ge=1, le=2 ** 53 - 1)] | msgspec.UnsetType | None = msgspec.UNSET
+    amount: Amount | msgspec.UnsetType | None = msgspec.UNSET
     payload: Any = msgspec.UNSET
     data_classes: Annotated[list[Label], msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
 
@@ -62,9 +60,7 @@ class NothingChanged(Conflict):
     code, title = "nothing_changed", "The edit changes nothing"
 
 
-def edit(
-    *, request_id: UUID, revision: int, raw: bytes, by: User, clock: Clock = sql.clock
-) -> ApprovalRequest:
+def edit(*, request_id: UUID, revision: int, raw: bytes, by: User, clock: Clock = sql.clock) -> ApprovalRequest:
     """Replace the bytes of a held action; earlier votes are void, the expiry stays.
 
     Args:

@@ -11,10 +11,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from approvals.models import ApprovalRequest, Grant
+from approvals.models import ApprovalRequest, Grant, Queue
 from approvals.operations import Held, hold, redeem_grant, revoke_grant
 from approvals.operations.grants import GRANT_LIFE
-from approvals.operations.requests import UnknownQueue, current_revision
+from approvals.operations.requests import current_revision
 from approvals.quorum import count
 from approvals.refusals import (
     AlreadyRedeemed,
@@ -75,6 +75,20 @@ class Redeemed:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The facts of one redemption, read under the locks of the agent and the grant."""
+
+    principal: Principal
+    key: str
+    clock: Clock
+    decision: Decision
+    standing: Standing
+    grant: Grant
+    request: ApprovalRequest | None
+    approved: Approved
+
+
 def redeem(
     *, principal: Principal, action_id: UUID, key: str | None, digest: str, clock: Clock = sql.clock
 ) -> Redeemed:
@@ -102,9 +116,7 @@ def redeem(
     return answer
 
 
-def _redeem(
-    principal: Principal, action_id: UUID, key: str, digest: str, clock: Clock
-) -> Redeemed | Refusal:
+def _redeem(principal: Principal, action_id: UUID, key: str, digest: str, clock: Clock) -> Redeemed | Refusal:
     decision = find_decision(action_id=action_id, principal=principal)
     standing = facts.by_agent(agent_id=decision.agent_id, environment=decision.environment)
     grant = _locked_grant(decision)
@@ -120,68 +132,71 @@ def _redeem(
         if grant.redeem_key and grant.redeem_key == key:
             return Redeemed(grant, approved)
         return AlreadyRedeemed()
-    if grant.state == GrantState.EXPIRED or now >= grant.expires_at:
-        return Expired("The grant expired.")
     if grant.state == GrantState.REVOKED:
         return NotGranted("The grant was revoked.")
+    if grant.state == GrantState.EXPIRED or now >= grant.expires_at:
+        return Expired("The grant expired.")
+    case = _Case(principal, key, clock, decision, standing, grant, request, approved)
     if standing.epoch != grant.agent_epoch:
-        return _revoked(grant, "the agent was transferred", principal, now)
+        return _revoked(case, "the agent was transferred", now)
     if not _executor_acts(grant, standing):
         return NotNow("The executing agent is not active.")
-    return _evaluate(principal, key, clock, decision, standing, grant, request, approved)
+    return _evaluate(case)
 
 
-def _evaluate(  # noqa: PLR0913 - the facts of one redemption, read once above
-    principal: Principal,
-    key: str,
-    clock: Clock,
-    decision: Decision,
-    standing: Standing,
-    grant: Grant,
-    request: ApprovalRequest | None,
-    approved: Approved,
-) -> Redeemed | Refusal:
+def _evaluate(case: _Case) -> Redeemed | Refusal:
     """Judge the approved bytes by what is in force now, take what they take, and use the grant."""
+    standing, request = case.standing, case.request
     snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
     subject = standing.subject()
-    _, verdict = judged(snapshot, subject, approved.declared, now=sql.now())
+    _, verdict = judged(snapshot, subject, case.approved.declared, now=sql.now())
     if verdict.limits:
         limits.lock(verdict.limits)
-    now = clock()
-    action, verdict = judged(snapshot, subject, approved.declared, now=now)
+    now = case.clock()
+    action, verdict = judged(snapshot, subject, case.approved.declared, now=now)
     if verdict.effect == Effect.DENY:
-        return _denied(verdict, grant, principal, now)
-    if verdict.effect == Effect.REVIEW and not set(verdict.queues) <= _approving(request):
-        return _held_again(verdict, action, decision, standing, grant, request, approved, principal, now)
-    if request is not None and not _quorum_holds(request):
-        return _revoked(grant, "the quorum no longer holds", principal, now)
+        return _denied(case, verdict, now)
     if verdict.effect == Effect.THROTTLE:
-        return _not_now(verdict, grant, principal, now, extend=True)
+        return _not_now(case, verdict, now, extend=True)
+    if verdict.effect == Effect.REVIEW and not set(verdict.queues) <= _approving(request):
+        return _held_again(case, verdict, action, now)
+    if request is not None and not _quorum_holds(request):
+        return _revoked(case, "the quorum no longer holds", now)
+    # What was allowed to be handed over took its limits and budget when it was allowed.
+    refusal = _take(case, verdict, now) if request is not None else None
+    if refusal is not None:
+        return refusal
+    redeem_grant(
+        grant=case.grant,
+        key=case.key,
+        by=case.principal,
+        now=now,
+        details={"policy_revision": standing.policy_revision, "version": standing.version},
+    )
+    return Redeemed(case.grant, case.approved)
+
+
+def _take(case: _Case, verdict: Verdict, now: datetime) -> Refusal | None:
+    """Consume limits and budget for an approved action, or say why not."""
     verdict = limited(verdict, now=now)
     if verdict.effect == Effect.THROTTLE:
-        return _not_now(verdict, grant, principal, now, extend=True)
+        return _not_now(case, verdict, now, extend=True)
     if verdict.effect == Effect.DENY:
-        return _denied(verdict, grant, principal, now)
+        return _denied(case, verdict, now)
+    demands = verdict.limits
     verdict = reserved(
         verdict,
-        standing=standing,
-        task=approved.task,
-        decision_id=decision.pk,
-        estimate_nanousd=approved.estimate_nanousd,
+        standing=case.standing,
+        task=case.approved.task,
+        decision_id=case.decision.pk,
+        estimate_nanousd=case.approved.estimate_nanousd,
         keep=True,
         now=now,
     )
     if verdict.effect in {Effect.DENY, Effect.THROTTLE}:
-        return _not_now(verdict, grant, principal, now, extend=False)
-    limits.admit(verdict.limits, decision_id=decision.pk, now=now)
-    redeem_grant(
-        grant=grant,
-        key=key,
-        by=principal,
-        now=now,
-        details={"policy_revision": standing.policy_revision, "version": standing.version},
-    )
-    return Redeemed(grant, approved)
+        return _not_now(case, verdict, now, extend=False)
+    limits.admit(demands, decision_id=case.decision.pk, now=now)
+    return None
 
 
 def _locked_grant(decision: Decision) -> Grant:
@@ -230,70 +245,55 @@ def _words(verdict: Verdict) -> str:
     return " ".join(reason.text for reason in verdict.reasons)
 
 
-def _denied(verdict: Verdict, grant: Grant, principal: Principal, now: datetime) -> Refusal:
+def _denied(case: _Case, verdict: Verdict, now: datetime) -> Refusal:
     if {reason.code for reason in verdict.reasons} & _STANDSTILL:
         return NotNow(_words(verdict))
-    return _revoked(grant, _words(verdict), principal, now)
+    return _revoked(case, _words(verdict), now)
 
 
-def _revoked(grant: Grant, reason: str, principal: Principal, now: datetime) -> Refusal:
-    revoke_grant(grant=grant, reason=reason, by=principal, now=now)
+def _revoked(case: _Case, reason: str, now: datetime) -> Refusal:
+    revoke_grant(grant=case.grant, reason=reason, by=case.principal, now=now)
     return PolicyChanged(f"The grant is revoked: {reason}")
 
 
-def _not_now(
-    verdict: Verdict, grant: Grant, principal: Principal, now: datetime, *, extend: bool
-) -> Refusal:
+def _not_now(case: _Case, verdict: Verdict, now: datetime, *, extend: bool) -> Refusal:
     """Keep the grant; where time alone lifts the obstacle, its life runs from then."""
-    headers = {}
-    detail = _words(verdict)
-    if verdict.retry_at is not None:
-        headers["Retry-After"] = str(max(1, int((verdict.retry_at - now).total_seconds()) + 1))
-        detail = f"{detail} Retry at {moment(verdict.retry_at)}."
-        until = verdict.retry_at + GRANT_LIFE
-        if extend and until > grant.expires_at:
-            Grant.objects.filter(pk=grant.pk, state=GrantState.ISSUED).update(expires_at=until)
-            note(grant, kind="grant.extended", by=principal, now=now, details={"until": moment(until)})
-    refusal = NotNow(detail, headers=headers)
+    if verdict.retry_at is None:
+        return NotNow(_words(verdict))
+    grant, until = case.grant, verdict.retry_at + GRANT_LIFE
+    if extend and until > grant.expires_at:
+        Grant.objects.filter(pk=grant.pk, state=GrantState.ISSUED).update(expires_at=until)
+        note(grant, kind="grant.extended", by=case.principal, now=now, details={"until": moment(until)})
+    seconds = max(1, int((verdict.retry_at - now).total_seconds()) + 1)
+    refusal = NotNow(_words(verdict), headers={"Retry-After": str(seconds)})
     refusal.retry_at = verdict.retry_at
     return refusal
 
 
-def _held_again(  # noqa: PLR0913 - the facts of one redemption
-    verdict: Verdict,
-    action: Action | None,
-    decision: Decision,
-    standing: Standing,
-    grant: Grant,
-    request: ApprovalRequest | None,
-    approved: Approved,
-    principal: Principal,
-    now: datetime,
-) -> Refusal:
+def _held_again(case: _Case, verdict: Verdict, action: Action | None, now: datetime) -> Refusal:
     """Open a new request: the policy of now wants people who were not asked."""
     if action is None:
-        return _revoked(grant, "the action can no longer be read", principal, now)
-    revoke_grant(grant=grant, reason="another review is required", by=principal, now=now)
-    asked_by = request.asked_by_key_of_id if request else _issuer(decision)
-    try:
-        again = hold(
-            held=Held(
-                decision_id=decision.pk,
-                agent_id=standing.agent_id,
-                agent_epoch=standing.epoch,
-                team=standing.team,
-                issued_by_id=asked_by,
-                queues=verdict.queues,
-                body=approved.canonical,
-                digest=approved.digest,
-                facts={**_declared_facts(approved), **action_facts(action)},
-                reasons=reasons_as_json(verdict.reasons),
-            ),
-            by=principal,
-            now=now,
-        )
-    except UnknownQueue as error:
-        return PolicyChanged(f"The grant is revoked: the policy names an unknown queue {error}.")
+        return _revoked(case, "the action can no longer be read", now)
+    if Queue.objects.filter(slug__in=verdict.queues).count() != len(verdict.queues):
+        return _revoked(case, "the policy names an unknown queue", now)
+    revoke_grant(grant=case.grant, reason="another review is required", by=case.principal, now=now)
+    standing, approved = case.standing, case.approved
+    again = hold(
+        held=Held(
+            decision_id=case.decision.pk,
+            agent_id=standing.agent_id,
+            agent_epoch=standing.epoch,
+            team=standing.team,
+            issued_by_id=case.request.asked_by_key_of_id if case.request else _issuer(case.decision),
+            queues=verdict.queues,
+            body=approved.canonical,
+            digest=approved.digest,
+            facts={**_declared_facts(approved), **action_facts(action)},
+            reasons=reasons_as_json(verdict.reasons),
+        ),
+        by=case.principal,
+        now=now,
+    )
     return ReviewRequired(f"Approval {again.pk} was opened.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -10,17 +11,19 @@ from django.db import transaction
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import cancel_request, report_outcome, revoke_grant
 from approvals.refusals import AlreadyDecided, OutcomeConflict
-from approvals.states import ApprovalState, GrantState
+from approvals.states import GrantState
 from audit import sql
+from audit.actors import Acting
 from audit.refusals import Missing
 from controlplane.gateway import standing as facts
 from controlplane.gateway.approved import find_decision
 from controlplane.gateway.asking import Clock
-from costs.operations import UsageReport, record_usage, release
+from costs.budgets import release
+from costs.operations import UsageReport, record_usage
 from policies.models import Decision
 from registry.authentication import Principal
-from registry.models import Agent, AgentVersion
-from runs.operations import IngestOutcome, ReportedUsage, Source
+from registry.models import Agent, AgentVersion, User
+from runs.operations import IngestOutcome, ReportedUsage, Source, import_n8n
 from runs.operations import ingest as ingest_events
 
 
@@ -80,17 +83,11 @@ def cancel(*, principal: Principal, action_id: UUID, clock: Clock = sql.clock) -
         if decision.agent_id != principal.agent_id:
             raise Missing
         now = clock()
-        request = (
-            ApprovalRequest.objects.open().select_related("agent").filter(decision=decision).first()
-        )
+        request = ApprovalRequest.objects.open().select_related("agent").filter(decision=decision).first()
         if request is not None:
             cancel_request(request=request, by=principal, now=now, reason="withdrawn by the agent")
             return decision
-        grant = (
-            Grant.objects.select_related("agent")
-            .filter(decision=decision, state=GrantState.ISSUED)
-            .first()
-        )
+        grant = Grant.objects.select_related("agent").filter(decision=decision, state=GrantState.ISSUED).first()
         if grant is None:
             raise AlreadyDecided("There is nothing left to withdraw.")
         revoke_grant(grant=grant, reason="withdrawn by the agent", by=principal, now=now)
@@ -111,9 +108,7 @@ def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.
         TooLarge: more than 500 items.
     """
     with transaction.atomic():
-        standing = facts.by_agent(
-            agent_id=principal.agent_id, environment=principal.environment, lock=False
-        )
+        standing = facts.by_agent(agent_id=principal.agent_id, environment=principal.environment, lock=False)
         now = clock()
         found = ingest_events(
             source=Source(
@@ -126,9 +121,63 @@ def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.
             by=principal,
             now=now,
         )
-        book(found.usages, by=principal, now=now)
+        _book(found.usages, by=principal, now=now)
     return found
 
 
-def book(usages: Sequence[ReportedUsage], *, by: Principal, now: object) -> None:
-    """Hand the reported usage to the ledger."""
+def import_executions(
+    *, agent: Agent, environment: str, executions: Sequence[object], by: User, clock: Clock = sql.clock
+) -> int:
+    """Import executions in n8n's own format as runs of an agent, with the usage inside them.
+
+    Args:
+        agent: whose runs they become.
+        environment: where they ran.
+        executions: as n8n's API returns them; known ones change nothing.
+        by: who imports.
+        clock: read once.
+
+    Returns:
+        How many runs and steps are new.
+    """
+    with transaction.atomic():
+        standing = facts.by_agent(agent_id=agent.pk, environment=environment, lock=False)
+        now = clock()
+        source = Source(agent=agent, environment=environment, version_id=standing.version_id, may_backfill=True)
+        found = import_n8n(executions=executions, source=source, by=by, now=now)
+        _book(found.usages, by=by, now=now)
+    return sum(result.status == "created" for result in found.results)
+
+
+def _book(usages: Sequence[ReportedUsage], *, by: Acting, now: datetime) -> None:
+    """Hand what runs report to the ledger, in the same transaction."""
+    if not usages:
+        return
+    numbers = dict(AgentVersion.objects.filter(pk__in={item.version_id for item in usages}).values_list("pk", "number"))
+    record_usage(
+        usages=[
+            UsageReport(
+                agent_id=item.agent_id,
+                team=item.team,
+                environment=item.environment,
+                version=numbers.get(item.version_id) if item.version_id else None,
+                task=item.task,
+                provider=item.provider,
+                model=item.model,
+                input_uncached=item.input_uncached,
+                cache_read=item.cache_read,
+                cache_write=item.cache_write,
+                output=item.output,
+                reasoning=item.reasoning,
+                response_id=item.response_id or "",
+                at=item.at,
+                event_id=item.event_id,
+                decision_id=item.action_id,
+                run_id=item.run_id,
+                step_id=item.step_id,
+            )
+            for item in usages
+        ],
+        by=by,
+        now=now,
+    )

@@ -29,8 +29,8 @@ LEFT JOIN policies_revision p ON p.state = 'published'
 """
 _BY_KEY = f"""{_COLUMNS}, k.state, k.expires_at, k.issued_by_id
 FROM registry_agent a JOIN registry_agentkey k ON k.agent_id = a.id {_JOINS}
-WHERE k.id = %s"""  # noqa: S608 - constants
-_BY_AGENT = f"{_COLUMNS} FROM registry_agent a {_JOINS} WHERE a.id = %s"  # noqa: S608 - constants
+WHERE k.id = %s"""
+_BY_AGENT = f"{_COLUMNS} FROM registry_agent a {_JOINS} WHERE a.id = %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

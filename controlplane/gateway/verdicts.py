@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +10,8 @@ from uuid import UUID
 from django.db import transaction
 
 from controlplane.gateway.standing import Standing
-from costs.budgets import budgets_for, reserve
+from costs.budgets import BudgetRefusal, budgets_for, reserve
+from costs.in_force import BudgetSpec
 from policies import limits
 from policies.compile import Snapshot
 from policies.engine import judge
@@ -18,13 +20,7 @@ from policies.reasons import reason
 from policies.states import Effect
 
 
-class _Undo(Exception):
-    """Rolls back the savepoint of a reservation that is not to stay."""
-
-
-def judged(
-    snapshot: Snapshot, subject: Subject, declared: Declared, *, now: datetime
-) -> tuple[Action | None, Verdict]:
+def judged(snapshot: Snapshot, subject: Subject, declared: Declared, *, now: datetime) -> tuple[Action | None, Verdict]:
     """Judge by the pure engine, which answers every exception with a denial."""
     return judge(snapshot, subject, declared, now)
 
@@ -34,17 +30,13 @@ def denied(verdict: Verdict, code: str, **parameters: object) -> Verdict:
     return _instead(verdict, Effect.DENY, reason(code, **parameters), None)
 
 
-def throttled(
-    verdict: Verdict, code: str, *, retry_at: datetime | None = None, **parameters: object
-) -> Verdict:
+def throttled(verdict: Verdict, code: str, *, retry_at: datetime | None = None, **parameters: object) -> Verdict:
     """Turn a verdict into a throttle for one further reason; nothing is taken."""
     return _instead(verdict, Effect.THROTTLE, reason(code, **parameters), retry_at)
 
 
 def _instead(verdict: Verdict, effect: Effect, why: Reason, retry_at: datetime | None) -> Verdict:
-    return replace(
-        verdict, effect=str(effect), reasons=(why,), queues=(), limits=(), retry_at=retry_at, obligations=()
-    )
+    return replace(verdict, effect=str(effect), reasons=(why,), queues=(), limits=(), retry_at=retry_at, obligations=())
 
 
 def limited(verdict: Verdict, *, now: datetime) -> Verdict:
@@ -82,26 +74,33 @@ def reserved(
     """Reserve the action's cost in every budget above it: a spent one denies, or throttles as it says.
 
     Args:
+        verdict: an allow.
+        standing: the agent and the revisions in force.
+        task: the task, or empty.
+        decision_id: the decision that reserves.
+        estimate_nanousd: nano-USD that the action is said to cost; None: the budget's own.
+        now: the time read under the locks.
         keep: False for a dry run, which is told the answer and takes nothing.
     """
-    budgets = budgets_for(
-        agent_id=standing.agent_id, team_id=standing.team_id, task=task, revision=standing.catalogue
-    )
+    budgets = budgets_for(agent_id=standing.agent_id, team_id=standing.team_id, task=task, revision=standing.catalogue)
     if not budgets:
         return verdict
-    refusal = None
-    try:
-        # A savepoint: a refusal by a higher budget must leave nothing in the lower ones.
-        with transaction.atomic():
-            refusal = reserve(
-                budgets=budgets, decision_id=decision_id, estimate_nanousd=estimate_nanousd, now=now
-            )
-            if refusal is not None or not keep:
-                raise _Undo
-    except _Undo:
-        pass
+    if keep:
+        refusal = reserve(budgets=budgets, decision_id=decision_id, estimate_nanousd=estimate_nanousd, now=now)
+    else:
+        refusal = _tried(budgets, decision_id, estimate_nanousd, now)
     if refusal is None:
         return verdict
     effect = Effect.THROTTLE if refusal.effect == "throttle" else Effect.DENY
     why = reason("budget_exhausted", budget=refusal.budget, detail=refusal.text)
     return _instead(verdict, effect, why, refusal.retry_at)
+
+
+def _tried(
+    budgets: Sequence[BudgetSpec], decision_id: UUID, estimate_nanousd: int | None, now: datetime
+) -> BudgetRefusal | None:
+    """Say what a reservation would be answered, and leave nothing."""
+    with transaction.atomic():
+        refusal = reserve(budgets=budgets, decision_id=decision_id, estimate_nanousd=estimate_nanousd, now=now)
+        transaction.set_rollback(True)
+    return refusal

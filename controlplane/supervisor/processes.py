@@ -110,17 +110,15 @@ class Guard:
     groups: set[int] = field(default_factory=set)
 
     def ensure(self) -> None:
-        """Start the guard, if it does not run, and tell it every group."""
+        """Start the guard, if it does not run; it knows every group from its first moment on."""
         if self.process is not None and self.process.poll() is None:
             return
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))],
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), *map(str, self.groups)],
             stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        for group in self.groups:
-            self._tell(f"+{group}")
 
     def watch(self, group: int) -> None:
         """Have the group killed if the supervisor dies."""
@@ -141,7 +139,7 @@ class Guard:
 
     def _tell(self, line: str) -> None:
         if self.process is not None and self.process.stdin is not None:
-            # A dead guard is noticed and replaced by `ensure`, which repeats everything.
+            # A dead guard is noticed and replaced by `ensure`, which names every group again.
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.write(line + "\n")
                 self.process.stdin.flush()

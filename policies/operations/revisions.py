@@ -89,9 +89,7 @@ def discard(*, revision: Revision, by: User, now: datetime) -> None:
 
 
 @transaction.atomic
-def publish(
-    *, revision: Revision, queues: Collection[str], by: User, now: datetime, reason: str = ""
-) -> Revision:
+def publish(*, revision: Revision, queues: Collection[str], by: User, now: datetime, reason: str = "") -> Revision:
     """Put a draft in force: from the next request on, in every process.
 
     Args:
@@ -181,9 +179,7 @@ def publish_set(
 
 
 @transaction.atomic
-def roll_back(
-    *, to: int, queues: Collection[str], by: User, now: datetime, reason: str
-) -> Revision:
+def roll_back(*, to: int, queues: Collection[str], by: User, now: datetime, reason: str) -> Revision:
     """Publish a copy of an earlier revision.
 
     Args:
@@ -209,9 +205,7 @@ def roll_back(
     return publish(revision=revision, queues=queues, by=by, now=now, reason=reason)
 
 
-def _create(
-    document: dict[str, Any], *, by: User, now: datetime, reason: str, restores: int | None = None
-) -> Revision:
+def _create(document: dict[str, Any], *, by: User, now: datetime, reason: str, restores: int | None = None) -> Revision:
     last = Revision.objects.aggregate(last=Max("number"))["last"] or 0
     return Revision.objects.create(
         number=last + 1,

@@ -70,7 +70,7 @@ def test_loads_names_the_defect_and_its_place(text: str, code: str, pointer: str
     assert (code, pointer) in [(problem.code, problem.pointer) for problem in caught.value.errors]
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'"\xed\xa0\x80"', b'\xef\xbb\xbf{}', b"{'a': 1}", b'"\x01"'])
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'"\xed\xa0\x80"', b"\xef\xbb\xbf{}", b"{'a': 1}", b'"\x01"'])
 def test_loads_refuses_what_is_not_json(raw: bytes) -> None:
     with pytest.raises(Malformed):
         loads(raw)

@@ -47,9 +47,7 @@ def redeem(key: str, grants: list[list[str]], name: str) -> dict[str, list[str]]
     seen: dict[str, list[str]] = {}
     for action_id, digest in grants:
         try:
-            gateway.redeem(
-                principal=principal, action_id=UUID(action_id), key=f"{name}-{action_id}", digest=digest
-            )
+            gateway.redeem(principal=principal, action_id=UUID(action_id), key=f"{name}-{action_id}", digest=digest)
             word = "redeemed"
         except Refusal as refusal:
             word = refusal.code
@@ -64,9 +62,7 @@ def ask_until_denied(key: str, body: Any, seconds: float) -> list[list[Any]]:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         begun = time.monotonic()
-        answer = gateway.ask(
-            principal=principal, key=f"{id(seen)}-{begun}", raw=json.dumps(body).encode()
-        )
+        answer = gateway.ask(principal=principal, key=f"{id(seen)}-{begun}", raw=json.dumps(body).encode())
         seen.append([begun, answer.effect])
         if answer.effect == "deny":
             break

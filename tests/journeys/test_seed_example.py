@@ -12,8 +12,8 @@ from approvals.models import Grant
 from audit import chain, sql, triggers
 from audit.models import Entry, Seal
 from audit.operations import seal
-from costs.operations import update_rollups
 from costs.models import CostRollup, Usage
+from costs.operations import roll_up
 from tests.journeys.installation import AgentClient, Installation, Person, build
 
 FORM = {"url": "https://jobs.example.com/apply", "name": "Ada"}
@@ -37,15 +37,24 @@ def test_form_is_allowed_and_what_only_looks_like_it_is_refused(agent: AgentClie
     assert (allowed.status_code, allowed.json()["effect"]) == (200, "allow")
     assert allowed.json()["grant"]["state"] == "redeemed"
 
+    def form(**changes: object) -> dict[str, object]:
+        return {"verb": "form.submit", "payload": FORM, **changes}
+
+    def mail(**changes: object) -> dict[str, object]:
+        return {"verb": "email.send", "payload": MAIL, **changes}
+
+    def to(url: str) -> dict[str, object]:
+        return form(payload={**FORM, "url": url})
+
     refused = {
-        "look-alike host": ({"verb": "form.submit", "payload": {**FORM, "url": "https://jobs.example.com.evil.test/apply"}}, "no_rule"),
-        "another host": ({"verb": "form.submit", "payload": {**FORM, "url": "https://xjobs.example.com/apply"}}, "no_rule"),
-        "unknown verb": ({"verb": "form.delete", "payload": FORM}, "unknown_verb"),
-        "other recipients": ({"verb": "email.send", "destination": "email:eve@acme.com", "payload": MAIL}, "declaration_mismatch"),
-        "other units": ({"verb": "email.send", "units": 1, "payload": MAIL}, "declaration_mismatch"),
-        "other capability": ({"verb": "form.submit", "capability": "read", "payload": FORM}, "declaration_mismatch"),
-        "too many": ({"verb": "form.submit", "units": 26, "payload": FORM}, "batch_too_large"),
-    }  # fmt: skip
+        "look-alike host": (to("https://jobs.example.com.evil.test/apply"), "no_rule"),
+        "another host": (to("https://xjobs.example.com/apply"), "no_rule"),
+        "unknown verb": (form(verb="form.delete"), "unknown_verb"),
+        "other recipients": (mail(destination="email:eve@acme.com"), "declaration_mismatch"),
+        "other units": (mail(units=1), "declaration_mismatch"),
+        "other capability": (form(capability="read"), "declaration_mismatch"),
+        "too many": (form(units=26), "batch_too_large"),
+    }
     for name, (action, code) in refused.items():
         answer = agent.ask(name, **action)
         assert answer.status_code == 200, (name, answer.text)
@@ -120,15 +129,15 @@ def test_usage_is_priced_rolled_up_exactly_and_the_trail_proves_it_all(
     }  # fmt: skip
     steps = [
         {
-            "type": "step", "event_id": f"s{index}", "run_id": "run-1", "name": "draft", "kind": "llm", "started_at": now,
-            "duration_ms": 900, "status": "succeeded", "usage": usage, "action_id": allowed["id"],
+            "type": "step", "event_id": f"s{index}", "run_id": "run-1", "name": "draft", "kind": "llm",
+            "started_at": now, "duration_ms": 900, "status": "succeeded", "usage": usage, "action_id": allowed["id"],
         }
         for index in range(3)
     ]  # fmt: skip
     answer = agent.http.post("/api/v1/ingest", json={"items": steps + steps[:1]})
     assert answer.status_code == 200, answer.text
     assert [item["status"] for item in answer.json()["results"]] == ["created"] * 3 + ["duplicate"]
-    update_rollups(now=sql.now())
+    roll_up(now=sql.now())
     raw = sum(Usage.objects.values_list("cost_nanousd", flat=True))
     for grain in ("hour", "day"):
         rolled = sum(CostRollup.objects.filter(grain=grain).values_list("cost_nanousd", flat=True))

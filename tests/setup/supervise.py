@@ -22,6 +22,7 @@ import pathlib, signal, time
 def finish(*_):
     time.sleep(0.7); pathlib.Path("slow.done").touch(); raise SystemExit
 signal.signal(signal.SIGTERM, finish)
+pathlib.Path("slow.works").touch()
 time.sleep(600)
 """
 _BROKER = """
@@ -29,6 +30,7 @@ import pathlib, signal, time
 def finish(*_):
     pathlib.Path("order").write_text("last" if pathlib.Path("slow.done").exists() else "too early"); raise SystemExit
 signal.signal(signal.SIGTERM, finish)
+pathlib.Path("broker.works").touch()
 time.sleep(600)
 """
 

@@ -45,6 +45,7 @@ def _all_run(mark: str) -> Callable[[], bool]:
 def test_ctrl_c_lets_work_finish_and_ends_the_broker_last(start: Start, tmp_path: Path, mark: str) -> None:
     supervisor = start()
     eventually(_all_run(mark))
+    eventually(lambda: (tmp_path / "slow.works").exists() and (tmp_path / "broker.works").exists())
     supervisor.send_signal(signal.SIGINT)
     said, _ = supervisor.communicate(timeout=10)
     assert supervisor.returncode == 0
@@ -57,6 +58,7 @@ def test_ctrl_c_lets_work_finish_and_ends_the_broker_last(start: Start, tmp_path
 def test_second_ctrl_c_does_not_wait(start: Start, tmp_path: Path, mark: str) -> None:
     supervisor = start()
     eventually(_all_run(mark))
+    eventually((tmp_path / "slow.works").exists)
     supervisor.send_signal(signal.SIGTERM)
     eventually(lambda: "steady" not in noted(tmp_path))
     supervisor.send_signal(signal.SIGTERM)

@@ -1,0 +1,19 @@
+"""The language of policies: documents in, typed values out, and the same documents back."""
+
+from audit.refusals import Problem
+from policies.language.reading import dump, parse
+from policies.language.shapes import AppliesTo, Limit, Policy, PolicySet, PolicyTest, Rule
+from registry.documents import DocumentInvalid
+
+__all__ = [
+    "AppliesTo",
+    "DocumentInvalid",
+    "Limit",
+    "Policy",
+    "PolicySet",
+    "PolicyTest",
+    "Problem",
+    "Rule",
+    "dump",
+    "parse",
+]

@@ -1,0 +1,205 @@
+"""From a report to what may be written: redacted, cut to size, its times held to the server's (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from audit.refusals import Problem
+from runs.events import RunEvent, StepEvent
+from runs.merging import is_said
+from runs.redaction import redact, redact_text
+
+PAYLOAD_LIMIT = 64 * 1024
+FUTURE_TOLERANCE = timedelta(minutes=5)
+OLDEST = timedelta(days=30)
+_MESSAGE_LIMIT = 8_000
+_DETAIL_LIMIT = 1_000
+
+CLAMPED = "clamped"
+BACKFILLED = "backfilled"
+TOO_OLD = Problem(
+    "/started_at", "too_old", f"What ended more than {OLDEST.days} days ago needs leave to backfill."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One side of a step's payload as it is kept.
+
+    Attributes:
+        text: the redacted text, at most `PAYLOAD_LIMIT` bytes of UTF-8.
+        size: bytes of the whole redacted text.
+        sha256: of the whole redacted text, hex.
+    """
+
+    text: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What both kinds of report share.
+
+    Attributes:
+        event_id: the reporter's id.
+        fields: the columns that the report says something about.
+        digest: of what it says; equal digests are one report sent twice.
+        flags: ``clamped``, ``backfilled``.
+    """
+
+    event_id: str
+    fields: dict[str, Any]
+    digest: str
+    flags: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRun(Prepared):
+    """A run's report, ready to be applied. `partial` as in `runs.events.RunEvent`."""
+
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedStep(Prepared):
+    """A step's report, ready to be applied.
+
+    Attributes:
+        run_ref: a name of its run.
+        started_at: when it began; also in `fields` unless it was clamped.
+        texts: ``input`` and ``output``, where there are any.
+    """
+
+    run_ref: str
+    started_at: datetime
+    texts: dict[str, Text]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def as_text(value: Any) -> Text | None:
+    """Redact a payload and write it as text: strings as they are, everything else as JSON."""
+    if value is None:
+        return None
+    clean = redact(value)
+    raw = clean.encode() if isinstance(clean, str) else msgspec.json.encode(clean)
+    # A character that the cut would split is left out.
+    kept = raw[:PAYLOAD_LIMIT].decode("utf-8", "ignore")
+    return Text(kept, len(raw), hashlib.sha256(raw).hexdigest())
+
+
+def _digest(kind: str, said: dict[str, Any]) -> str:
+    raw = msgspec.json.encode([kind, said], order="deterministic")
+    return hashlib.sha256(raw).hexdigest()[:32]
+
+
+def _flags(times: list[datetime], latest: datetime, now: datetime, *, may_backfill: bool) -> dict[str, Any] | Problem:
+    flags: dict[str, Any] = {}
+    if latest < now - OLDEST:
+        if not may_backfill:
+            return TOO_OLD
+        flags[BACKFILLED] = True
+    if any(time > now + FUTURE_TOLERANCE for time in times):
+        flags[CLAMPED] = True
+    return flags
+
+
+def _clamp(fields: dict[str, Any], now: datetime, *names: str) -> None:
+    for name in names:
+        if name in fields and fields[name] > now + FUTURE_TOLERANCE:
+            fields[name] = now
+
+
+def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> PreparedRun | Problem:
+    """Make a run's report ready.
+
+    Its latest time decides whether it is too old, so that a run that waited for long can end.
+
+    Args:
+        event: the report.
+        now: aware UTC.
+        may_backfill: whether old reports are admitted.
+    """
+    times = [time for time in (event.started_at, event.ended_at) if time is not None]
+    flags = _flags(times, max(times, default=now), now, may_backfill=may_backfill)
+    if isinstance(flags, Problem):
+        return flags
+    fields = {
+        "status": event.status,
+        "started_at": event.started_at,
+        "ended_at": event.ended_at,
+        "external_id": event.external_id,
+        "trigger_source": redact_text(event.trigger_source),
+        "trigger_detail": _cut(redact_text(event.trigger_detail), _DETAIL_LIMIT),
+        "task": redact_text(event.task),
+        "error_type": redact_text(event.error_type),
+        "error_message": _cut(redact_text(event.error_message), _MESSAGE_LIMIT),
+        "output_summary": _cut(redact_text(event.output_summary), _MESSAGE_LIMIT),
+        "parent_ref": event.parent_ref,
+        "retry_ref": event.retry_ref,
+        "external_version": event.external_version,
+    }
+    fields = {name: value for name, value in fields.items() if is_said(value)}
+    digest = _digest("run", fields)
+    _clamp(fields, now, "started_at", "ended_at")
+    return PreparedRun(event_id=event.event_id, fields=fields, digest=digest, flags=flags, partial=event.partial)
+
+
+def prepare_step(event: StepEvent, *, now: datetime, may_backfill: bool) -> PreparedStep | Problem:
+    """Make a step's report ready. Arguments as for `prepare_run`."""
+    latest = event.started_at
+    if event.duration_ms and event.started_at < now:
+        # A duration beyond the present changes nothing about the age, and may lie beyond the calendar.
+        age = now - event.started_at
+        latest = now - max(timedelta(), age - timedelta(milliseconds=min(event.duration_ms, age // _MILLISECOND)))
+    flags = _flags([event.started_at], latest, now, may_backfill=may_backfill)
+    if isinstance(flags, Problem):
+        return flags
+    texts = {"input": as_text(event.input), "output": as_text(event.output)}
+    fields: dict[str, Any] = {
+        "name": _cut(redact_text(event.name), 200),
+        "kind": event.kind,
+        "status": event.status,
+        "started_at": event.started_at,
+        "duration_ms": event.duration_ms,
+        "error_type": redact_text(event.error_type),
+        "error_message": _cut(redact_text(event.error_message), _MESSAGE_LIMIT),
+        "usage": asdict(event.usage) if event.usage else None,
+        "decision_id": event.action_id,
+        "position": event.position or None,
+    }
+    for side, text in texts.items():
+        if text is not None:
+            fields |= {f"{side}_size": text.size, f"{side}_sha256": text.sha256}
+    fields = {name: value for name, value in fields.items() if is_said(value)}
+    digest = _digest("step", fields)
+    _clamp(fields, now, "started_at")
+    return PreparedStep(
+        event_id=event.event_id,
+        fields=fields,
+        digest=digest,
+        flags=flags,
+        run_ref=event.run_ref,
+        started_at=fields["started_at"],
+        texts={side: text for side, text in texts.items() if text is not None},
+    )
+
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def name_uuid(name: str) -> UUID | None:
+    """Return the UUID that a run's name is, if it is one."""
+    try:
+        return UUID(name)
+    except ValueError:
+        return None

@@ -1,0 +1,194 @@
+"""Usage that settles reservations and counts into budgets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from audit.ids import new_id
+from costs import budgets
+from costs.models import BudgetPeriod, Reservation, Usage
+from costs.operations import record_usage
+from costs.states import ReservationState
+from costs.verification import verify_budgets
+from tests.costs.spending import CENT, cents, make_budget, make_decision, make_report, reserve, spend, standing
+from tests.world import INSTALLATION, NOW, World, make_agent
+
+
+def test_settle_ends_the_reservation_at_what_it_cost(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(world.agent, 12, decision_id=decision)
+    assert standing() == (12, 0)
+    row = Reservation.objects.get()
+    assert (row.state, row.settled_nanousd, row.overrun) == (ReservationState.SETTLED, 12 * CENT, False)
+
+
+def test_settle_counts_later_calls_of_the_same_decision(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    for number in (12, 13, 14):
+        spend(world.agent, number, decision_id=decision)
+    assert standing() == (39, 0)
+    assert Reservation.objects.overrun().get().settled_nanousd == 39 * CENT
+
+
+def test_settle_above_the_limit_is_kept_and_blocks_what_comes_next(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(world.agent, 130, decision_id=decision)
+    assert standing() == (130, 0)
+    assert BudgetPeriod.objects.get().overrun
+    assert Reservation.objects.get().overrun
+    assert reserve(world.agent, 0) is not None
+
+
+def test_settle_within_the_limit_flags_no_overrun(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(world.agent, 100, decision_id=decision)
+    assert not BudgetPeriod.objects.get().overrun
+
+
+def test_settle_without_reservation_counts_at_every_level(world: World) -> None:
+    make_budget("all", organisation=True)
+    make_budget("team", at_limit="alert")
+    make_budget("agent", agent="job-applier")
+    make_budget("task", agent="job-applier", task="screen")
+    make_budget("other", team="billing")
+    spend(world.agent, 7, task="screen")
+    spend(world.agent, 5)
+    assert standing("all") == standing("team") == standing("agent") == (12, 0)
+    assert standing("task") == (7, 0)
+    assert standing("other") == (0, 0)
+
+
+def test_settle_counts_into_the_period_of_the_call(world: World) -> None:
+    make_budget()
+    spend(world.agent, 7, now=NOW + timedelta(days=1), at=NOW)
+    spend(world.agent, 5, now=NOW + timedelta(days=1))
+    assert list(BudgetPeriod.objects.order_by("starts_at").values_list("settled_nanousd", flat=True)) == [
+        7 * CENT,
+        5 * CENT,
+    ]
+
+
+def test_settle_counts_into_the_period_in_which_it_was_reserved(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(world.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
+    assert standing() == (12, 0)
+    assert verify_budgets().exact
+
+
+def test_settle_after_release_still_counts_where_it_was_reserved(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    budgets.release(decision_id=decision, by=INSTALLATION, now=NOW)
+    spend(world.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
+    assert standing() == (12, 0)
+    assert Reservation.objects.get().state == ReservationState.SETTLED
+    assert verify_budgets().exact
+
+
+def test_settle_unpriced_usage_keeps_the_reservation(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(world.agent, 0, decision_id=decision, model="nobody-knows")
+    assert standing() == (0, 30)
+
+
+def test_settle_ignores_shadow_spend(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(world.agent, 12, decision_id=decision, shadow=True)
+    assert standing() == (0, 30)
+
+
+def test_settle_does_not_touch_another_agents_reservation(world: World) -> None:
+    make_budget()
+    other = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(other, 1, decision_id=decision)
+    assert standing() == (1, 30)
+    assert Usage.objects.get().decision_id is None
+
+
+def test_settle_takes_usage_of_the_executor(world: World) -> None:
+    make_budget()
+    other = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
+    decision = make_decision(world.agent, executor=other)
+    reserve(world.agent, 30, decision_id=decision)
+    spend(other, 1, decision_id=decision)
+    assert standing() == (1, 0)
+
+
+def test_settle_drops_the_id_of_an_unknown_decision(world: World) -> None:
+    spend(world.agent, 1, decision_id=new_id())
+    assert Usage.objects.get().decision_id is None
+
+
+def test_settle_when_the_second_instrument_knows_the_action(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision, now=NOW - timedelta(hours=11))
+    spend(world.agent, 12, response_id="r1")
+    assert BudgetPeriod.objects.count() == 2
+    spend(world.agent, 12, response_id="r1", decision_id=decision)
+    settled = BudgetPeriod.objects.order_by("starts_at").values_list("settled_nanousd", "reserved_nanousd")
+    assert list(settled) == [(12 * CENT, 0), (0, 0)]
+    assert verify_budgets().exact
+
+
+def test_settle_within_one_batch_counts_each_period_once(world: World) -> None:
+    make_budget()
+    decision = make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=decision)
+    reports = [make_report(world.agent, **cents(number), decision_id=decision) for number in (1, 2, 3)]
+    reports += [make_report(world.agent, **cents(4)), make_report(world.agent, **cents(5), at=NOW - timedelta(days=1))]
+    record_usage(usages=reports, by=INSTALLATION, now=NOW)
+    assert list(BudgetPeriod.objects.order_by("starts_at").values_list("settled_nanousd", flat=True)) == [
+        5 * CENT,
+        10 * CENT,
+    ]
+    assert verify_budgets().exact
+
+
+def test_budget_counts_what_was_spent_before_it_was_set(world: World) -> None:
+    spend(world.agent, 60)
+    spend(world.agent, 9, now=NOW - timedelta(days=1))
+    make_budget()
+    assert standing() == (60, 0)
+    assert reserve(world.agent, 41) is not None
+    # A late call of yesterday makes that day's row, which holds what was spent in it before.
+    spend(world.agent, 1, at=NOW - timedelta(days=1))
+    assert sorted(BudgetPeriod.objects.values_list("settled_nanousd", flat=True)) == [10 * CENT, 60 * CENT]
+    assert verify_budgets().exact
+
+
+def test_budget_put_into_force_again_counts_what_it_missed(world: World) -> None:
+    make_budget()
+    spend(world.agent, 10)
+    make_budget(active=False)
+    spend(world.agent, 10)
+    assert standing() == (10, 0)
+    make_budget(active=True)
+    assert standing() == (20, 0)
+
+
+def test_budget_with_another_period_counts_what_was_spent_in_it(world: World) -> None:
+    spend(world.agent, 10, now=NOW - timedelta(days=1))
+    make_budget()
+    spend(world.agent, 10)
+    make_budget(per="month")
+    assert reserve(world.agent, 81) is not None
+    assert reserve(world.agent, 80) is None
+    assert verify_budgets().exact

@@ -1,0 +1,168 @@
+"""``manage.py up``, really: a data folder, four processes and a browser's view of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from celery import Celery
+
+from controlplane import environment
+from controlplane.addresses import celery_url
+from tests.setup.processes import ROOT, alive, eventually, free_port, needs_proc, none_left, noted
+
+pytestmark = [needs_proc, pytest.mark.slow]
+
+
+@dataclass
+class Installation:
+    """One data folder and the environment that leads to it."""
+
+    home: Path
+    port: int
+
+    @property
+    def variables(self) -> dict[str, str]:
+        own = {"CONTROLPLANE_HOME": str(self.home), "CONTROLPLANE_PORT": str(self.port)}
+        other = {name: text for name, text in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        return {**other, **own, "CONTROLPLANE_NO_BOOTSTRAP": "1"}
+
+    @property
+    def mark(self) -> str:
+        return f"CONTROLPLANE_HOME={self.home}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def up(self) -> subprocess.Popen[str]:
+        """Start, and return once the login page is served."""
+        command = [sys.executable, "manage.py", "up"]
+        log = (self.home.parent / "up.log").open("a")
+        process = subprocess.Popen(command, cwd=ROOT, env=self.variables, stdout=log, stderr=log, text=True)
+        eventually(lambda: process.poll() is not None or self.said("ready: "), seconds=60)
+        assert process.poll() is None, self.log()
+        return process
+
+    def log(self) -> str:
+        """Everything said so far."""
+        return (self.home.parent / "up.log").read_text()
+
+    def said(self, words: str) -> bool:
+        """Whether the words were said."""
+        return words in self.log()
+
+    def worker_answers(self) -> bool:
+        """Whether a task could be done now: broker and worker both live."""
+        broker = environment.read(self.variables).broker_url
+        app = Celery(broker=celery_url(broker), set_as_current=False)
+        try:
+            return bool(app.control.ping(timeout=0.5))
+        except app.connection_for_write().connection_errors:
+            return False
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    found = Installation(home=tmp_path / "home", port=free_port())
+    with none_left(found.mark):
+        yield found
+    shutil.rmtree(environment.read(found.variables).broker_socket.parent, ignore_errors=True)
+
+
+def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) -> None:
+    running = installation.up()
+
+    login = httpx.get(f"{installation.url}/login/")
+    assert login.status_code == 200
+    assets = re.findall(r'(?:href|src)="(/static/[^"]+)"', login.text)
+    assert assets
+    assert {httpx.get(installation.url + path).status_code for path in assets} == {200}
+    assert "immutable" in httpx.get(installation.url + assets[0]).headers["Cache-Control"]
+    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", login.text).replace("http-equiv", "")
+
+    again = subprocess.run(
+        [sys.executable, "manage.py", "up"], cwd=ROOT, env=installation.variables, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert again.returncode == 1
+    assert f"Another `up` (process {running.pid})" in again.stderr
+
+    eventually(installation.worker_answers)
+    for name in ("web", "worker", "beat", "broker"):
+        before = noted(installation.home)[name]
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda name=name, before=before: noted(installation.home).get(name) not in {None, before})
+    eventually(installation.worker_answers, seconds=40)
+    eventually(lambda: _ready(installation), seconds=20)
+
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=40) == 0
+    assert alive(installation.mark) == []
+
+
+def test_second_start_is_quick_and_names_no_password(installation: Installation) -> None:
+    first = installation.up()
+    assert installation.log().count("one-time password") == 1
+    first.send_signal(signal.SIGTERM)
+    first.wait(timeout=40)
+    (installation.home.parent / "up.log").unlink()
+
+    began = time.monotonic()
+    second = installation.up()
+    assert time.monotonic() - began <= 10
+    assert not installation.said("one-time password")
+
+    second.kill()
+    second.wait()
+    eventually(lambda: alive(installation.mark) == [], seconds=5)
+
+
+def test_up_on_a_taken_port_says_so(installation: Installation) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(installation.port), "--bind", "127.0.0.1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as squatter:  # fmt: skip
+        eventually(lambda: _listens(installation))
+        done = subprocess.run(
+            [sys.executable, "manage.py", "up"], cwd=ROOT, env=installation.variables, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        squatter.kill()
+    assert done.returncode == 1
+    assert f"Port {installation.port} on 127.0.0.1 is taken" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_setting_stops_the_start_without_a_traceback(installation: Installation) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up"], cwd=ROOT, env={**installation.variables, "CONTROLPLANE_PORT": "eighty"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("CONTROLPLANE_PORT: 'eighty' is not valid")
+    assert not installation.home.exists()
+
+
+def _listens(installation: Installation) -> bool:
+    try:
+        return bool(httpx.get(installation.url))
+    except httpx.TransportError:
+        return False
+
+
+def _ready(installation: Installation) -> bool:
+    try:
+        return httpx.get(f"{installation.url}/readyz", timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
