@@ -128,4 +128,4 @@ CHECKS: list[tuple[Check, tuple[str, ...]]] = [
 
 
 def _on_sqlite() -> bool:
-    return bool(settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"))
+    return bool(settings.ENVIRONMENT.database_address.startswith("sqlite:"))

@@ -12,6 +12,7 @@ from structlog.typing import EventDict, WrappedLogger
 _SECRET_NAMES = frozenset(
     {"authorization", "cookie", "key", "password", "pepper", "secret", "secret_key", "signature", "token", "x-api-key"}
 )
+_ROUTINE = ("celery.app.trace", "celery.beat", "celery.worker.strategy", "django_structlog.celery")
 
 
 def options(*, style: str, level: str) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def configure(chosen: dict[str, Any]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask_secrets,
     ]
+    # Periodic tasks come every second: that they came and went is news only to whoever hunts a fault.
+    routine = "WARNING" if chosen["level"] == "INFO" else chosen["level"]
     as_json = chosen["style"] == "json"
     last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
@@ -65,6 +68,7 @@ def configure(chosen: dict[str, Any]) -> None:
                 # Strangers' probes: the request's line with its 400 is enough.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "httpx": {"level": "WARNING"},
+                **{name: {"level": routine} for name in _ROUTINE},
             },
         }
     )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from django.apps import apps
 
 from controlplane import environment
+from policies.reasons import CATALOGUE
 
 
 def settings_page() -> str:
@@ -29,8 +33,51 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def states_page() -> str:
+    """Return the page of state machines, from the transition tables of all models."""
+    lines = [
+        "# States",
+        "",
+        "Every state machine of the product. Only these steps exist; each one leaves an entry in the audit trail.",
+        "This page is drawn by `manage.py reference`.",
+    ]
+    for model in stateful_models():
+        words = dict(model._meta.get_field("state").flatchoices)
+        lines += ["", f"## {model._meta.verbose_name}", "", "| state | means | may become |", "|---|---|---|"]
+        for state, following in model.TRANSITIONS.items():
+            after = ", ".join(f"`{name}`" for name in words if name in following) or "final"
+            lines.append(f"| `{state}` | {words[state]} | {after} |")
+    return "\n".join(lines) + "\n"
+
+
+def stateful_models() -> list[Any]:
+    """Return every model with a state, sorted by name."""
+    models = (model for model in apps.get_models() if hasattr(model, "TRANSITIONS"))
+    return sorted(models, key=lambda model: str(model._meta.verbose_name))
+
+
+def reasons_page() -> str:
+    """Return the page of reason codes."""
+    lines = [
+        "# Reason codes",
+        "",
+        "Why a decision says what it says: the codes that clients may compare, and who can change the answer.",
+        "This page is drawn by `manage.py reference`.",
+        "",
+        "| code | effect | sentence | who can change it |",
+        "|---|---|---|---|",
+    ]
+    for entry in CATALOGUE.values():
+        lines.append(f"| `{entry.code}` | {entry.effect} | {entry.sentence} | {entry.changed_by} |")
+    return "\n".join(lines) + "\n"
+
+
 # File below ``docs/reference`` and what draws it.
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "states.md": states_page,
+    "reasons.md": reasons_page,
+}
 
 
 def stale(folder: Path) -> list[str]:

@@ -24,7 +24,7 @@ from audit import sql
 from audit.actors import Acting
 from audit.operations import record
 from costs import in_force
-from costs.in_force import BudgetSpec, forget
+from costs.in_force import BudgetSpec
 from costs.models import Reservation
 from costs.money import MAX_NANOUSD, format_usd
 from costs.periods import Period, period_at
@@ -39,7 +39,6 @@ __all__ = [
     "Standing",
     "budgets_for",
     "expire_reservations",
-    "forget",
     "release",
     "reserve",
     "settle",

@@ -11,7 +11,7 @@ from registry.documents import Problems, Section
 
 
 class BudgetFields(TypedDict, total=False):
-    """What a document says of a budget: the keywords of `costs.operations.save_budget`."""
+    """What a document says of a budget; what it leaves out is absent."""
 
     organisation: bool
     team: str
@@ -74,6 +74,12 @@ def budget_document(budget: Budget) -> dict[str, Any]:
     if not budget.active:
         document["active"] = False
     return document
+
+
+def budget_documents() -> dict[str, dict[str, Any]]:
+    """Return every budget's document by its slug, in the order of the slugs."""
+    rows = Budget.objects.select_related("team", "agent").order_by("slug")
+    return {budget.slug: budget_document(budget) for budget in rows}
 
 
 def _switch(section: Section, key: str) -> bool | None:

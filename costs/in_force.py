@@ -1,4 +1,7 @@
-"""The budgets in force, kept in the process and checked by the catalogue's revision at every use."""
+"""The budgets in force, kept in the process and checked by the catalogue's revision at every use.
+
+Every change of a budget gives the catalogue a new revision, which no other contents ever had.
+"""
 
 from __future__ import annotations
 
@@ -85,17 +88,11 @@ class _Memory:
     held: BudgetTree | None = None
 
 
-def forget() -> None:
-    """Drop the tree that this process holds: after a transaction that changed budgets was rolled back."""
-    _Memory.held = None
-
-
 def tree(revision: int) -> BudgetTree:
     """Return the budgets in force.
 
     Args:
-        revision: `registry.models.Catalogue.revision`, read in the caller's transaction; every
-            change of a budget raises it.
+        revision: `registry.models.Catalogue.revision`, read in the caller's transaction.
     """
     held = _Memory.held
     if held is None or held.revision != revision:

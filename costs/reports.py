@@ -95,7 +95,7 @@ def defects(report: UsageReport, pointer: str = "") -> Iterator[Problem]:
     for name in _BUCKETS:
         if not 0 <= getattr(report, name) <= MAX_TOKENS:
             yield Problem(f"{pointer}/{name}", "bad_count", f"Tokens are an integer from 0 to {MAX_TOKENS}.")
-    if report.reasoning > report.output:
+    if report.reasoning > max(report.output, 0):
         yield Problem(f"{pointer}/reasoning", "bad_count", "Reasoning is a part of output and cannot exceed it.")
     if report.at.tzinfo is None:
         yield Problem(f"{pointer}/at", "naive_time", "A time must name its offset from UTC.")

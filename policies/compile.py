@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from audit.refusals import Problem
+from policies.destinations import Destination
 from policies.facts import Money, Reason, Subject
 from policies.hours import Hours
 from policies.language import AppliesTo, DocumentInvalid, Limit, Policy, PolicySet, Rule
@@ -62,7 +63,7 @@ class CompiledRule:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """The rules of one scope for one verb.
 
@@ -71,8 +72,18 @@ class Bucket:
         places: the others, by head and then trail of each pattern.
     """
 
-    general: list[CompiledRule] = field(default_factory=list)
-    places: dict[str, dict[str, list[CompiledRule]]] = field(default_factory=dict)
+    general: tuple[CompiledRule, ...]
+    places: Mapping[str, Mapping[str, tuple[CompiledRule, ...]]]
+
+    def about(self, destination: Destination) -> list[CompiledRule]:
+        """Return the rules with a pattern that matches a destination; one may be there twice."""
+        found: list[CompiledRule] = []
+        for head in destination.heads:
+            trails = self.places.get(head)
+            if trails is not None:
+                for trail in destination.trails:
+                    found += trails.get(trail, ())
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +132,7 @@ def compile_set(
     """
     if queues is not None:
         _require_queues(policy_set, queues, at)
-    index: dict[tuple[str, str], dict[str, Bucket]] = {}
+    index: dict[tuple[str, str], dict[str, _Filling]] = {}
     catalogue = _Catalogue(verbs)
     count = 0
     for policy in policy_set.policies.values():
@@ -132,8 +143,12 @@ def compile_set(
             compiled = _compiled(policy, rule, rest)
             for verb in catalogue.selected(rule):
                 for shelf in shelves:
-                    _put(shelf.setdefault(verb, Bucket()), rule, compiled)
-    return Snapshot(MappingProxyType(dict(verbs)), MappingProxyType(index), count)
+                    shelf.setdefault(verb, _Filling()).put(rule, compiled)
+    return Snapshot(
+        MappingProxyType(dict(verbs)),
+        MappingProxyType({key: _frozen(shelf) for key, shelf in index.items()}),
+        count,
+    )
 
 
 def _require_queues(policy_set: PolicySet, queues: Collection[str], at: str) -> None:
@@ -189,13 +204,37 @@ def _compiled(policy: Policy, rule: Rule, scope: AppliesTo | None) -> CompiledRu
     )
 
 
-def _put(bucket: Bucket, rule: Rule, compiled: CompiledRule) -> None:
-    if not rule.selectors.destinations:
-        bucket.general.append(compiled)
-        return
-    # Two ways to write one pattern must not put the rule there twice.
-    for head, trail in {(pattern.head, pattern.trail) for pattern in rule.selectors.destinations}:
-        bucket.places.setdefault(head, {}).setdefault(trail, []).append(compiled)
+@dataclass(slots=True)
+class _Filling:
+    """A bucket while it is filled."""
+
+    general: list[CompiledRule] = field(default_factory=list)
+    places: dict[str, dict[str, list[CompiledRule]]] = field(default_factory=dict)
+
+    def put(self, rule: Rule, compiled: CompiledRule) -> None:
+        if not rule.selectors.destinations:
+            self.general.append(compiled)
+            return
+        # Two ways to write one pattern must not put the rule there twice.
+        for head, trail in {(pattern.head, pattern.trail) for pattern in rule.selectors.destinations}:
+            self.places.setdefault(head, {}).setdefault(trail, []).append(compiled)
+
+
+def _frozen(shelf: Mapping[str, _Filling]) -> Mapping[str, Bucket]:
+    return MappingProxyType(
+        {
+            verb: Bucket(
+                tuple(filling.general),
+                MappingProxyType(
+                    {
+                        head: MappingProxyType({trail: tuple(rules) for trail, rules in trails.items()})
+                        for head, trails in filling.places.items()
+                    }
+                ),
+            )
+            for verb, filling in shelf.items()
+        }
+    )
 
 
 class _Catalogue:

@@ -60,7 +60,8 @@ def load(*, by: User, now: datetime) -> Loaded:
         if not User.objects.filter(username=name).exists():
             passwords[name] = secrets.token_urlsafe(12)
             create_user(username=name, role=role, password=passwords[name], by=by, now=now)
-    apply_document((HERE / "document.yaml").read_text(encoding="utf-8"), by=by, now=now, dry_run=False)
+    text = (HERE / "document.yaml").read_text(encoding="utf-8")
+    apply_document(text=text, by=by, now=now, dry_run=False)
     team = Team.objects.get(slug=TEAM)
     lead = User.objects.get(username="demo-lead")
     members = [*team.members.all(), by]

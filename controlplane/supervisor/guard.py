@@ -1,7 +1,8 @@
 """A process that outlives the supervisor by a moment, to end what a killed supervisor leaves behind.
 
-It runs alone, without the product: its arguments are the groups that it watches from the start, and it reads ``+GROUP`` and ``-GROUP`` lines from its standard input, whose other end
-only the supervisor holds. When that end closes, however the supervisor died, every group still on the list is killed.
+It runs alone, without the product. Its arguments are the groups that it watches from the start; it reads ``+GROUP``
+and ``-GROUP`` lines from its standard input, whose other end only the supervisor holds. When that end closes, however
+the supervisor died, every group still on the list is killed.
 Asking the kernel to do it (a parent-death signal) reaches children only, not theirs, and exists on Linux alone.
 """
 

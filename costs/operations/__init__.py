@@ -1,5 +1,6 @@
 """Every write of costs that is not part of a decision (those: `costs.budgets`)."""
 
+from costs.documents import budget_document, budget_documents
 from costs.operations.alerts import pause_spent
 from costs.operations.budgets import save_budget
 from costs.operations.rating import Rerated, rerate
@@ -12,6 +13,8 @@ __all__ = [
     "RecordedUsage",
     "Rerated",
     "UsageReport",
+    "budget_document",
+    "budget_documents",
     "pause_spent",
     "record_usage",
     "rerate",

@@ -15,7 +15,7 @@ from audit.actors import Acting
 from audit.refusals import Conflict, Invalid, Problem
 from audit.transitions import note
 from costs import in_force, permissions
-from costs.documents import budget_document
+from costs.documents import BudgetFields, budget_document, budget_fields
 from costs.models import Budget, BudgetPeriod
 from costs.money import parse_usd
 from costs.operations.alerts import alert
@@ -23,6 +23,7 @@ from costs.operations.usage import pause_after_commit
 from costs.periods import is_zone, period_at
 from costs.settlement import Standing, recount, restate
 from costs.states import AtLimit, Per, Scope
+from registry.documents import Problems
 from registry.history import save_configured
 from registry.models import Agent, Team
 from registry.models.people import SLUG
@@ -31,6 +32,7 @@ from registry.permissions import found
 
 DEFAULT_RESERVE = "0.05"
 DEFAULT_ALERTS = (50, 80, 100)
+_SUBJECT = frozenset({"organisation", "team", "agent", "task"})
 _MOST_ALERTS, _HIGHEST_ALERT, _LONGEST_TASK = 20, 1000, 200
 
 
@@ -49,70 +51,48 @@ class _Edit:
 
 
 @transaction.atomic
-def save_budget(
-    *,
-    slug: str,
-    by: Acting,
-    now: datetime,
-    organisation: bool = False,
-    team: str = "",
-    agent: str = "",
-    task: str = "",
-    per: str | None = None,
-    zone: str | None = None,
-    limit_usd: str | None = None,
-    reserve_usd: str | None = None,
-    alert_at: Sequence[int] | None = None,
-    at_limit: str | None = None,
-    active: bool | None = None,
-) -> bool:
-    """Create a budget or change it. What is left out stays as it is.
+def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: datetime) -> bool:
+    """Create a budget or change it. What the document leaves out stays as it is.
 
     What was spent in the present period before the budget came into force counts.
 
     Args:
         slug: lower-case letters, digits, hyphens; stays for ever.
+        document: the form of `semantics 11`, with these keys:
+
+            - ``organisation: true``, or ``team``, or ``agent``, or ``agent`` and ``task``: whom it
+              bounds; stays for ever;
+            - ``per``: ``day``, ``week`` or ``month``; required for a new budget;
+            - ``zone``: IANA zone of its periods; ``UTC`` for a new one;
+            - ``limit_usd``: USD per period as text; required for a new one;
+            - ``reserve_usd``: USD set aside for an action without an estimate; 0.05 for a new one;
+            - ``alert_at``: percents of the limit that alert; 50, 80, 100 for a new one;
+            - ``at_limit``: ``alert``, ``throttle``, ``deny`` or ``pause``; for a new one ``deny``,
+              the organisation's ``alert``;
+            - ``active``: whether it is in force; a new one is.
         by: with the right to publish over what the budget bounds; for one that is and stays
             inactive, whoever may draft it.
         now: when, aware UTC.
-        organisation: it bounds everything.
-        team: slug of the team it bounds.
-        agent: slug of the agent it bounds.
-        task: with `agent`: the one task it bounds. Whom it bounds stays for ever.
-        per: of `costs.states.Per`; required for a new budget.
-        zone: IANA zone of its periods; ``UTC`` for a new one.
-        limit_usd: USD per period as text; required for a new one.
-        reserve_usd: USD set aside for an action without an estimate; 0.05 for a new one.
-        alert_at: percents of the limit that alert; 50, 80, 100 for a new one.
-        at_limit: of `costs.states.AtLimit`; for a new one ``deny``, the organisation's ``alert``.
-        active: whether it is in force; a new one is.
 
     Returns:
         Whether anything changed.
 
     Raises:
-        Invalid: a value is not admitted, with pointers.
+        Invalid: a key or value is not admitted, with pointers.
         Missing: team, agent or budget is not theirs to see.
         Forbidden: they see it and may not do this.
         Conflict: the budget bounds somebody else.
     """
-    subject = {"organisation": organisation, "team": team, "agent": agent, "task": task}
-    values = {
-        "per": per,
-        "zone": zone,
-        "limit_usd": limit_usd,
-        "reserve_usd": reserve_usd,
-        "alert_at": alert_at,
-        "at_limit": at_limit,
-        "active": active,
-    }
-    if not _edit(slug, subject, values, by=by).changes:
+    problems = Problems()
+    fields = budget_fields(document, problems=problems)
+    problems.raise_if_any()
+    if not _edit(slug, fields, by=by).changes:
         return False
     # The catalogue's row first: writers of verbs hold it already when they come to budgets. Then
     # usage is kept out, and the budget read again: what is recorded now either sees it or is seen.
     bump_catalogue(now=now)
     in_force.hold_alone()
-    edit = _edit(slug, subject, values, by=by)
+    edit = _edit(slug, fields, by=by)
     if not edit.changes:
         return False
     budget = edit.budget
@@ -133,7 +113,8 @@ def save_budget(
     return True
 
 
-def _edit(slug: str, subject: Mapping[str, Any], values: Mapping[str, Any], *, by: Acting) -> _Edit:
+def _edit(slug: str, fields: BudgetFields, *, by: Acting) -> _Edit:
+    subject: dict[str, Any] = {name: value for name, value in fields.items() if name in _SUBJECT and value}
     budget = Budget.objects.select_related("team", "agent__team").filter(slug=slug).first()
     if budget is None:
         budget = _new(slug, _bounds(**subject))
@@ -141,13 +122,14 @@ def _edit(slug: str, subject: Mapping[str, Any], values: Mapping[str, Any], *, b
     else:
         permissions.may_see_budget(by, budget)
         old, was_active = budget_document(budget), budget.active
-        if any(subject.values()) and any(getattr(budget, name) != value for name, value in _bounds(**subject).items()):
+        if subject and any(getattr(budget, name) != value for name, value in _bounds(**subject).items()):
             raise Conflict(f"The budget {slug} bounds somebody else, which stays for ever.")
+    values = {name: value for name, value in fields.items() if name not in _SUBJECT}
     _set(budget, values, new=old is None)
     return _Edit(budget, old, budget_document(budget), was_active or budget.active)
 
 
-def _bounds(*, organisation: bool, team: str, agent: str, task: str) -> dict[str, Any]:
+def _bounds(*, organisation: bool = False, team: str = "", agent: str = "", task: str = "") -> dict[str, Any]:
     """Return the columns that say whom a budget bounds."""
     if sum(map(bool, (organisation, team, agent))) != 1:
         detail = "A budget bounds either the organisation, or a team, or an agent."
@@ -187,11 +169,9 @@ def _set(budget: Budget, values: Mapping[str, Any], *, new: bool) -> None:
         problems += _slug_problems(budget.slug)
         required = ("per", "limit_usd")
         problems += [
-            Problem(f"/{name}", "missing", "A new budget needs this.") for name in required if values[name] is None
+            Problem(f"/{name}", "missing", "A new budget needs this.") for name in required if name not in values
         ]
     for name, value in values.items():
-        if value is None:
-            continue
         field, check = _CHECKS[name]
         try:
             setattr(budget, field, check(value))

@@ -188,7 +188,9 @@ def _require_json(problems: Problems, pointer: str, value: object) -> None:
     elif isinstance(value, int | float):
         # Written so that "not a number" is refused as well.
         if not abs(value) <= MAX_INTEGER:
-            problems.add(pointer, "number_out_of_range", "Numbers lie within ±(2^53−1); write larger ones as text.")
+            problems.add(
+                pointer, "number_out_of_range", "Numbers lie within ±(2^53−1); write larger ones as text."
+            )
     elif not (value is None or isinstance(value, str)):
         problems.add(pointer, "wrong_type", f"JSON has no {type(value).__name__}; put it into quotes.")
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from costs import budgets
 from tests.world import World, make_world
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
-    """Drop the budgets that this process holds: tests roll back, and revisions come again with other budgets."""
-    budgets.forget()
-    yield
-    budgets.forget()
 
 
 @pytest.fixture

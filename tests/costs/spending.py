@@ -50,8 +50,9 @@ def make_budget(slug: str = "bound", **values: Any) -> Budget:
     """Save a budget: of the team `talent`, one US dollar a day, unless `values` say otherwise."""
     if not {"organisation", "agent"} & values.keys():
         values.setdefault("team", "talent")
-    known: dict[str, Any] = {"per": "day", "limit_usd": "1.00", "reserve_usd": "0.05", "by": INSTALLATION, "now": NOW}
-    save_budget(slug=slug, **{**known, **values})
+    who, now = values.pop("by", INSTALLATION), values.pop("now", NOW)
+    known = {} if Budget.objects.filter(slug=slug).exists() else {"per": "day", "limit_usd": "1.00"}
+    save_budget(slug=slug, document={**known, **values}, by=who, now=now)
     return Budget.objects.get(slug=slug)
 
 

@@ -32,9 +32,7 @@ def test_reserve_without_estimate_takes_what_the_budget_says(world: World) -> No
 def test_reserve_admits_up_to_the_limit_and_not_a_nano_more(world: World) -> None:
     make_budget()
     assert reserve(world.agent, 99) is None
-    refusal = budgets.reserve(
-        budgets=specs(world.agent), decision_id=new_id(), estimate_nanousd=CENT + 1, now=NOW
-    )
+    refusal = budgets.reserve(budgets=specs(world.agent), decision_id=new_id(), estimate_nanousd=CENT + 1, now=NOW)
     assert refusal is not None
     assert reserve(world.agent, 1) is None
     assert standing() == (0, 100)
@@ -118,8 +116,7 @@ def test_reserve_refuses_estimates_beyond_all_reason(world: World, estimate: int
 
 def test_reserve_refuses_negative_estimates(world: World) -> None:
     with pytest.raises(ValueError, match="negative"):
-        reserve_nothing = budgets.reserve
-        reserve_nothing(budgets=(), decision_id=new_id(), estimate_nanousd=-1, now=NOW)
+        budgets.reserve(budgets=(), decision_id=new_id(), estimate_nanousd=-1, now=NOW)
 
 
 def test_budgets_for_finds_what_bounds_an_agent_leaf_to_root(world: World) -> None:

@@ -47,7 +47,7 @@ def build(document: str | None = None) -> Installation:
     text = document if document is not None else EXAMPLE.read_text(encoding="utf-8")
     # Journeys run at any hour of any day: the opening hours have tests of their own.
     without_hours = "\n".join(line for line in text.splitlines() if "- hours:" not in line)
-    apply_document(without_hours, by=admin, now=now, dry_run=False)
+    apply_document(text=without_hours, by=admin, now=now, dry_run=False)
     agent = Agent.objects.get(slug="job-applier")
     _, key = issue_key(agent=agent, environment="production", scopes=SCOPES, by=admin, now=now)
     return Installation(admin, key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from approvals.models import Queue
 from audit.refusals import Invalid
 from controlplane.apply.sections.base import Applying, Entries, Part
 from policies import language, operations
@@ -23,7 +24,13 @@ def _read() -> dict[str, Any]:
 
 def _write(entries: Entries, applying: Applying) -> None:
     with applying.entry():
-        operations.publish_set(policies=entries, by=applying.by, now=applying.now, reason="apply")
+        operations.publish_set(
+            policies=entries,
+            queues=frozenset(Queue.objects.values_list("slug", flat=True)),
+            by=applying.by,
+            now=applying.now,
+            reason="apply",
+        )
 
 
 POLICIES = Part("policies", _check, _read, _write)

@@ -1,0 +1,71 @@
+"""A real browser for the tests marked ``browser``: the system's Chromium, driven from this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+
+
+def chromium() -> str:
+    """Return the browser's path. Where there is none, the test is skipped aloud, and fails in CI."""
+    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        message = "no Chromium on this machine: apt install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@contextlib.contextmanager
+def page(*, width: int = 1440, height: int = 900, dark: bool = False) -> Iterator[Page]:
+    """Yield an empty page that may ask this machine only.
+
+    Whatever the page asks of another host, and whatever its scripts complain about, fails the test at the end.
+
+    Args:
+        width: of the window, in CSS pixels.
+        height: of the window, in CSS pixels.
+        dark: whether the person prefers dark colours.
+    """
+    complaints: list[str] = []
+    with sync_playwright() as playwright, _orm_beside_playwright():
+        browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        opened = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+        opened.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        opened.on("request", lambda asked: complaints.append(f"asked {asked.url}") if _is_foreign(asked.url) else None)
+        try:
+            yield opened
+        finally:
+            browser.close()
+    assert complaints == []
+
+
+def _is_foreign(url: str) -> bool:
+    return not url.startswith(("http://localhost:", "http://127.0.0.1:", "data:", "blob:"))
+
+
+@contextlib.contextmanager
+def _orm_beside_playwright() -> Iterator[None]:
+    # Playwright keeps an event loop in this thread, and Django takes that for asynchronous code.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
