@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 
@@ -58,6 +61,25 @@ def clock() -> datetime:
 def now() -> datetime:
     """Return the process's time, aware UTC: what interfaces pass on as ``now``."""
     return timezone.now()
+
+
+_writer = threading.RLock()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Run a block in a write transaction, as ``transaction.atomic`` does.
+
+    SQLite has one writer. Threads that wait for it inside SQLite sleep and poll, some of them for
+    seconds; here they queue on a lock of this process first, and other processes' writers are
+    all that SQLite still has to arbitrate.
+    """
+    if is_postgresql():
+        with transaction.atomic():
+            yield
+    else:
+        with _writer, transaction.atomic():
+            yield
 
 
 def advisory_lock(name: str) -> None:

@@ -105,9 +105,7 @@ def _require_plain(text: str) -> None:
     if not text or len(text) > MAX_LENGTH:
         raise DestinationInvalid("length", f"A destination has 1 to {MAX_LENGTH} characters.")
     if _BAD_ASCII.search(text):
-        raise DestinationInvalid(
-            "control_character", "A destination has no spaces and no control characters."
-        )
+        raise DestinationInvalid("control_character", "A destination has no spaces and no control characters.")
     if "\\" in text:
         raise DestinationInvalid("backslash", "A destination has no backslashes.")
     if text.isascii():
@@ -160,9 +158,7 @@ def split_url(kind: str, value: str, *, wildcard: bool = False) -> tuple[str, st
     if fragment is not None:
         raise DestinationInvalid("fragment", "A fragment is never sent to the server; leave # out.")
     if not path.isascii() or not (query or "").isascii():
-        raise DestinationInvalid(
-            "non_ascii", "Percent-encode everything in path and query that is not ASCII."
-        )
+        raise DestinationInvalid("non_ascii", "Percent-encode everything in path and query that is not ASCII.")
     prefix = "*." if wildcard and authority.startswith("*.") else ""
     host, port = _split_port(authority.removeprefix(prefix))
     if port == _DEFAULT_PORTS[kind]:

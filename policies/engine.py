@@ -43,9 +43,7 @@ __all__ = [
 ]
 
 
-def judge(
-    snapshot: Snapshot, subject: Subject, declared: Declared, now: datetime
-) -> tuple[Action | None, Verdict]:
+def judge(snapshot: Snapshot, subject: Subject, declared: Declared, now: datetime) -> tuple[Action | None, Verdict]:
     """Answer what an agent asks: its standing, then the catalogue, then its rights, then the rules.
 
     Args:
@@ -115,9 +113,7 @@ def _rights(snapshot: Snapshot, subject: Subject, action: Action) -> tuple[Reaso
         return unknown_verb(action.verb)
     reasons = []
     if spec.capability not in subject.capabilities:
-        reasons.append(
-            reason("capability_missing", agent=subject.agent, verb=action.verb, capability=spec.capability)
-        )
+        reasons.append(reason("capability_missing", agent=subject.agent, verb=action.verb, capability=spec.capability))
     if not action.data_scopes <= subject.data_scopes:
         missing = ", ".join(sorted(action.data_scopes - subject.data_scopes))
         reasons.append(reason("scope_missing", agent=subject.agent, scopes=missing))

@@ -10,9 +10,7 @@ from policies.reasons import reason
 from registry.catalogue import Extracted, Mismatch, VerbSpec, extract
 
 
-def action_of(
-    verbs: Mapping[str, VerbSpec], subject: Subject, declared: Declared
-) -> Action | tuple[Reason, ...]:
+def action_of(verbs: Mapping[str, VerbSpec], subject: Subject, declared: Declared) -> Action | tuple[Reason, ...]:
     """Hold a declaration against the verb catalogue and the payload.
 
     Args:

@@ -68,9 +68,7 @@ def normal_host(raw: str) -> str:
 def _a_labels(raw: str) -> str:
     name = raw.lower()
     if _AMBIGUOUS.search(name) or unicodedata.normalize("NFKC", name) != name:
-        raise DestinationInvalid(
-            "host", "The host has characters that stand for others; write its xn-- form."
-        )
+        raise DestinationInvalid("host", "The host has characters that stand for others; write its xn-- form.")
     try:
         return idna.encode(name).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:

@@ -57,9 +57,7 @@ class Hours:
         shown, day = wall.time(), wall.date()
         if self.closes > self.opens:
             return self.opens <= shown < self.closes and self._opens_on(day)
-        return (shown >= self.opens and self._opens_on(day)) or (
-            shown < self.closes and self._opens_on(day - _DAY)
-        )
+        return (shown >= self.opens and self._opens_on(day)) or (shown < self.closes and self._opens_on(day - _DAY))
 
     def next_opening(self, now: datetime) -> datetime | None:
         """Return the first moment from now on at which it is open, in UTC.
@@ -95,9 +93,7 @@ class Hours:
 
     def _jump(self, day: date) -> list[datetime]:
         """Return the moment of a day at which the wall clock jumps; zones make one a day at most."""
-        low, high = (
-            datetime.combine(edge, MIDNIGHT, self.zone).astimezone(UTC) for edge in (day, day + _DAY)
-        )
+        low, high = (datetime.combine(edge, MIDNIGHT, self.zone).astimezone(UTC) for edge in (day, day + _DAY))
         before = low.astimezone(self.zone).utcoffset()
         if high.astimezone(self.zone).utcoffset() == before:
             return []

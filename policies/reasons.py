@@ -42,9 +42,7 @@ _ENTRIES: Final = (
     Entry("unknown_verb", "deny", "“{verb}” is not in the verb catalogue.", _CATALOGUE),
     Entry("declaration_mismatch", "deny", "The declaration does not fit at {pointer}: {detail}", _ASKER),
     Entry("destination_invalid", "deny", "The destination is not acceptable ({kind}): {detail}", _ASKER),
-    Entry(
-        "capability_missing", "deny", "{verb} needs the capability {capability}; {agent} lacks it.", _OPERATOR
-    ),
+    Entry("capability_missing", "deny", "{verb} needs the capability {capability}; {agent} lacks it.", _OPERATOR),
     Entry("scope_missing", "deny", "{agent} may not touch the data scopes {scopes}.", _OPERATOR),
     Entry("forbidden", "deny", "{policy} forbids this (rule {rule}).", _PUBLISHER),
     Entry("no_rule", "deny", "No rule permits {verb}{place}.", _PUBLISHER, {"place": ""}),

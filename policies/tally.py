@@ -7,7 +7,7 @@ from datetime import datetime
 
 from policies.compile import CompiledRule
 from policies.facts import Action, LimitDemand, Reason, Subject, Verdict
-from policies.hours import next_common_opening
+from policies.hours import Hours, next_common_opening
 from policies.reasons import reason
 from policies.selectors import is_over
 from registry.catalogue import COUNT, VerbSpec
@@ -22,7 +22,7 @@ class Tally:
 
     __slots__ = (
         "action", "allows", "closed", "covered", "errors", "everything", "forbids", "limits", "now",
-        "oversize", "reviews", "spec",
+        "oversize", "reviews", "spec", "windows",
     )  # fmt: skip
 
     def __init__(self, action: Action, spec: VerbSpec, now: datetime) -> None:
@@ -37,13 +37,14 @@ class Tally:
         self.reviews: list[CompiledRule] = []
         self.oversize: list[tuple[CompiledRule, int]] = []
         self.limits: list[tuple[CompiledRule, int]] = []
-        self.closed: list[CompiledRule] = []
+        self.windows: list[Hours] = []
+        self.closed: list[tuple[CompiledRule, Hours]] = []
 
     def copy(self) -> Tally:
         """Return a tally that can be added to without changing this one."""
         other = Tally(self.action, self.spec, self.now)
         other.covered = self.covered
-        for name in ("errors", "forbids", "allows", "reviews", "oversize", "limits", "closed"):
+        for name in ("errors", "forbids", "allows", "reviews", "oversize", "limits", "windows", "closed"):
             setattr(other, name, list(getattr(self, name)))
         return other
 
@@ -68,11 +69,7 @@ class Tally:
         labels = rule.data_classes
         if rule.amount_over is not None and not is_over(rule.amount_over, self.action.amount):
             return False
-        if (
-            labels
-            and labels.isdisjoint(self.action.data_classes)
-            and labels.isdisjoint(self.spec.data_classes)
-        ):
+        if labels and labels.isdisjoint(self.action.data_classes) and labels.isdisjoint(self.spec.data_classes):
             return False
         kind = rule.kind
         if kind == "allow":
@@ -84,8 +81,12 @@ class Tally:
             self.forbids.append(rule)
         elif kind == "limit":
             self.limits.append((rule, mask))
-        elif rule.hours is None or not rule.hours.is_open(self.now):
-            self.closed.append(rule)
+        elif rule.hours is not None:
+            self.windows.append(rule.hours)
+            if not rule.hours.is_open(self.now):
+                self.closed.append((rule, rule.hours))
+        else:
+            raise ValueError(kind)
         return True
 
     def _permit(self, rule: CompiledRule, mask: int) -> bool:
@@ -163,18 +164,19 @@ def _uncovered(tally: Tally) -> tuple[Reason, ...]:
 
 
 def _throttled(tally: Tally) -> Verdict:
-    """Say when each closed rule opens, and when all are open; never together is a denial."""
-    windows = [rule.hours for rule in tally.closed if rule.hours is not None]
-    retry_at = next_common_opening(windows, tally.now)
+    """Say when each closed rule opens, and when all are open at once; never is a denial.
+
+    What is open now counts as well: it may have closed by the time at which the others open.
+    """
+    retry_at = next_common_opening(tally.windows, tally.now)
     reasons = []
-    for rule in tally.closed:
-        opening, zone = "it does not open", ""
-        if rule.hours is not None and (opens := rule.hours.next_opening(tally.now)) is not None:
-            opening = f"opens at {opens.astimezone(rule.hours.zone).isoformat(timespec='minutes')}"
-            zone = f" ({rule.hours.zone.key})"
-        reasons.append(
-            reason("outside_hours", policy=rule.policy, rule=rule.name, opening=f"{opening}{zone}")
-        )
+    for rule, hours in tally.closed:
+        opening = hours.next_opening(tally.now)
+        says = "it does not open"
+        if opening is not None:
+            local = opening.astimezone(hours.zone).isoformat(timespec="minutes")
+            says = f"it opens at {local} ({hours.zone.key})"
+        reasons.append(reason("outside_hours", policy=rule.policy, rule=rule.name, opening=says))
     return Verdict("deny" if retry_at is None else "throttle", _sorted(reasons), retry_at=retry_at)
 
 
@@ -226,7 +228,5 @@ def _shares(by: str | None, mask: int, tally: Tally, subject: Subject) -> list[t
         return [(action.verb, units)]
     if not action.destinations:
         return [("", units)]
-    times = Counter(
-        destination.identity for index, destination in enumerate(action.destinations) if mask >> index & 1
-    )
+    times = Counter(destination.identity for index, destination in enumerate(action.destinations) if mask >> index & 1)
     return [(identity, count if counted else units) for identity, count in times.items()]

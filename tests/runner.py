@@ -23,9 +23,9 @@ from tests.postgres import postgres
 ROOT = Path(__file__).resolve().parent.parent
 _NO_TESTS = 5
 _IN_PARALLEL = ("-n", "2", "--dist", "worksteal")
-_QUICK = "not long and not slow and not browser"
-_BOTH_ENGINES = "not long and not browser"
-_ALONE = "long or browser"
+_BOTH_ENGINES = "not long and not browser and not installation"
+_QUICK = f"{_BOTH_ENGINES} and not slow"
+_ALONE = "long or browser or installation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _run_everything(suite: Suite) -> None:
     suite.check("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run")
     suite.check("reference pages", python, "manage.py", "reference", "--check")
     suite.tests("tests on SQLite", *_IN_PARALLEL, "-m", _BOTH_ENGINES)
-    suite.tests("long and browser tests on SQLite", "-m", _ALONE, may_be_empty=True)
+    suite.tests("long, browser and installation tests on SQLite", "-m", _ALONE, may_be_empty=True)
     with _engine() as address:
         suite.tests("tests on PostgreSQL", *_IN_PARALLEL, "-m", _BOTH_ENGINES, DATABASE_URL=address)
         suite.tests("long tests on PostgreSQL", "-m", "long", may_be_empty=True, DATABASE_URL=address)

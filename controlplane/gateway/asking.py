@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from approvals.models import ApprovalRequest, Queue
 from approvals.operations import Held, NewGrant, hold, write_grant
@@ -65,7 +65,7 @@ def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql
             raise invalid("/destination", error.code, error.detail) from error
     for _ in range(_TRIES):
         try:
-            with transaction.atomic():
+            with sql.writing():
                 return _ask(principal, idempotency_key, asked, clock)
         except IntegrityError:
             continue

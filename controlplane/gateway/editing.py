@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
 
 from approvals.models import ApprovalRequest
 from approvals.operations import lock_pending, revise
@@ -86,7 +85,7 @@ def edit(*, request_id: UUID, revision: int, raw: bytes, by: User, clock: Clock 
             check_destination(change.destination)
         except DestinationInvalid as error:
             raise invalid("/destination", error.code, error.detail) from error
-    with transaction.atomic():
+    with sql.writing():
         return _edit(request_id, revision, change, by, clock)
 
 

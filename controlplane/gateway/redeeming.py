@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 
 from approvals.models import ApprovalRequest, Grant, Queue
@@ -109,7 +108,7 @@ def redeem(
     redeem_key = read_key(key)
     # Some refusals change something too (a revoked grant, a security entry): these are returned
     # from the transaction, so that it commits, and raised after it.
-    with transaction.atomic():
+    with sql.writing():
         answer = _redeem(principal, action_id, redeem_key, digest, clock)
     if isinstance(answer, Refusal):
         raise answer

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import cancel_request, report_outcome, revoke_grant
 from approvals.refusals import AlreadyDecided, OutcomeConflict
@@ -52,7 +50,7 @@ def outcome(
         Missing: not this agent's action.
         OutcomeConflict: nothing was redeemed, or another outcome was reported.
     """
-    with transaction.atomic():
+    with sql.writing():
         decision = find_decision(action_id=action_id, principal=principal)
         grant = (
             Grant.objects.select_related("agent")
@@ -78,7 +76,7 @@ def cancel(*, principal: Principal, action_id: UUID, clock: Clock = sql.clock) -
         Missing: not asked by this agent.
         AlreadyDecided: there is nothing to withdraw.
     """
-    with transaction.atomic():
+    with sql.writing():
         decision = find_decision(action_id=action_id, principal=principal)
         if decision.agent_id != principal.agent_id:
             raise Missing
@@ -107,7 +105,7 @@ def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.
     Raises:
         TooLarge: more than 500 items.
     """
-    with transaction.atomic():
+    with sql.writing():
         standing = facts.by_agent(agent_id=principal.agent_id, environment=principal.environment, lock=False)
         now = clock()
         found = ingest_events(
@@ -140,7 +138,7 @@ def import_executions(
     Returns:
         How many runs and steps are new.
     """
-    with transaction.atomic():
+    with sql.writing():
         standing = facts.by_agent(agent_id=agent.pk, environment=environment, lock=False)
         now = clock()
         source = Source(agent=agent, environment=environment, version_id=standing.version_id, may_backfill=True)

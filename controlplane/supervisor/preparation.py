@@ -10,7 +10,6 @@ from pathlib import Path
 
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.db import connections
 
 from controlplane.environment import Environment
 
@@ -45,9 +44,8 @@ def check_port(environment: Environment) -> None:
 
 
 def migrate() -> None:
-    """Bring the schema up to date, then let go of the database: processes are started next."""
+    """Bring the schema up to date."""
     call_command("migrate", interactive=False, verbosity=0)
-    connections.close_all()
 
 
 def collect_assets(root: Path) -> bool:

@@ -165,34 +165,37 @@ def _moment(section: Section) -> datetime | None:
 
 
 def _payload(section: Section) -> object:
+    """Return a test's payload, held to the rules of a request's."""
     payload, pointer = section.take("payload"), section.at("payload")
-    try:
-        check(payload)
-    except Invalid as error:
-        for problem in error.errors:
-            section.problems.add(pointer + problem.pointer, problem.code, problem.detail)
-        return None
+    before = len(section.problems.found)
     _require_json(section.problems, pointer, payload)
+    if len(section.problems.found) == before:
+        try:
+            check(payload)
+        except Invalid as error:
+            for problem in error.errors:
+                section.problems.add(pointer + problem.pointer, problem.code, problem.detail)
     return payload
 
 
-def _require_json(problems: Problems, pointer: str, value: object) -> None:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                problems.add(join(pointer, str(key)), "wrong_type", "A key must be text; quote it.")
-            _require_json(problems, join(pointer, str(key)), item)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _require_json(problems, join(pointer, index), item)
-    elif isinstance(value, int | float):
-        # Written so that "not a number" is refused as well.
-        if not abs(value) <= MAX_INTEGER:
-            problems.add(
-                pointer, "number_out_of_range", "Numbers lie within ±(2^53−1); write larger ones as text."
-            )
-    elif not (value is None or isinstance(value, str)):
-        problems.add(pointer, "wrong_type", f"JSON has no {type(value).__name__}; put it into quotes.")
+def _require_json(problems: Problems, pointer: str, root: object) -> None:
+    # Without recursion: nobody has measured the payload's depth yet.
+    stack: list[tuple[str, object]] = [(pointer, root)]
+    while stack:
+        where, value = stack.pop()
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    problems.add(join(where, str(key)), "wrong_type", "A key must be text; quote it.")
+                stack.append((join(where, str(key)), item))
+        elif isinstance(value, list):
+            stack.extend((join(where, index), item) for index, item in enumerate(value))
+        elif isinstance(value, int | float):
+            # Written so that "not a number" is refused as well.
+            if not abs(value) <= MAX_INTEGER:
+                problems.add(where, "number_out_of_range", "Numbers lie within ±(2^53−1); write larger ones as text.")
+        elif not (value is None or isinstance(value, str)):
+            problems.add(where, "wrong_type", f"JSON has no {type(value).__name__}; put it into quotes.")
 
 
 def _written(raw: object) -> str:
@@ -200,9 +203,7 @@ def _written(raw: object) -> str:
     policy = _ordered(raw, _POLICY)
     if "applies_to" in policy:
         policy["applies_to"] = _ordered(policy["applies_to"], _SCOPES)
-    policy["rules"] = [
-        {kind: _ordered(body, KEYS[kind]) for kind, body in rule.items()} for rule in policy["rules"]
-    ]
+    policy["rules"] = [{kind: _ordered(body, KEYS[kind]) for kind, body in rule.items()} for rule in policy["rules"]]
     if "tests" in policy:
         policy["tests"] = [_ordered(test, _TEST) for test in policy["tests"]]
         for test in policy["tests"]:

@@ -157,9 +157,7 @@ def _days(section: Section) -> frozenset[int]:
     for where, text in section.texts("days"):
         first, _, last = text.partition("-")
         if first not in _DAYS or (last or first) not in _DAYS or text.endswith("-"):
-            section.problems.add(
-                where, "unknown_value", "Write days as mon, or as mon-fri; or a list of these."
-            )
+            section.problems.add(where, "unknown_value", "Write days as mon, or as mon-fri; or a list of these.")
             continue
         start, end = _DAYS.index(first), _DAYS.index(last or first)
         # fri-mon goes round the end of the week.

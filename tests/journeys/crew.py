@@ -18,7 +18,6 @@ from django.db import connection
 from tests.engines import subprocess_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZE = 8
 
 
 def run(job: str, orders: list[dict[str, Any]], *, home: Path) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,34 @@ from tests.journeys.installation import EXAMPLE, Installation, build
 
 FORM = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply"}}
 MAIL = {"verb": "email.send", "payload": {"to": ["jane@acme.com"]}}
-GRANTS, KEYS, MAXIMUM, EACH = 200, 50, 20, 10
+MAXIMUM = 20
 
-pytestmark = pytest.mark.django_db(transaction=True)
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How big a race is.
+
+    Attributes:
+        crew: processes at once.
+        grants: grants that all of them try to redeem.
+        keys: idempotency keys that all of them use.
+        each: asks of each, for the limit and the budget; together more than 20.
+    """
+
+    crew: int
+    grants: int
+    keys: int
+    each: int
+
+
+# The default tier races for seconds; the long one is what the promise is judged by.
+SMOKE = Scale(crew=3, grants=12, keys=5, each=10)
+FULL = Scale(crew=8, grants=200, keys=50, each=20)
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.parametrize("scale", [SMOKE, pytest.param(FULL, marks=pytest.mark.long)], ids=["smoke", "full"]),
+]
 
 
 def _document(**changes: str) -> str:
@@ -37,26 +63,28 @@ def _document(**changes: str) -> str:
     return text
 
 
-def _ask_orders(installation: Installation, body: Any, *, each: int, shared: bool = False) -> list[dict[str, Any]]:
+def _orders(
+    installation: Installation, body: Any, *, crew_size: int, each: int, shared: bool = False
+) -> list[dict[str, Any]]:
     return [
         {
             "key": installation.key,
             "bodies": [body] * each,
             "idempotency_keys": [f"{'all' if shared else member}-{number}" for number in range(each)],
         }
-        for member in range(crew.SIZE)
+        for member in range(crew_size)
     ]
 
 
-def _approve_everything(installation: Installation) -> list[list[str]]:
+def _approved(installation: Installation, wanted: int) -> list[list[str]]:
     """Hold and approve enough mails; return (action, digest) of each grant."""
     reviewer = User.objects.get(username="talent-reviewer")
     grants = []
-    while len(grants) < GRANTS:
-        names = [f"mail-{len(grants) + number}" for number in range(40)]
-        order = {"key": installation.key, "bodies": [MAIL] * 40, "idempotency_keys": names}
-        from_here = crew_job("ask", order)
-        assert {effect for effect, _, _ in from_here} == {"review"}
+    while len(grants) < wanted:
+        # At most 50 requests of one agent may wait.
+        names = [f"mail-{len(grants) + number}" for number in range(min(40, wanted - len(grants)))]
+        asked = jobs.ask(key=installation.key, bodies=[MAIL] * len(names), idempotency_keys=names)
+        assert {effect for effect, _, _ in asked} == {"review"}
         for request in ApprovalRequest.objects.open():
             digest = current_revision(request).digest
             vote(
@@ -64,72 +92,69 @@ def _approve_everything(installation: Installation) -> list[list[str]]:
                 by=reviewer, now=sql.now(),
             )  # fmt: skip
             grants.append([str(request.decision_id), digest])
-    return grants[:GRANTS]
+    return grants
 
 
-def crew_job(name: str, order: dict[str, Any]) -> Any:
-    """Do a job in this process."""
-    return getattr(jobs, name)(**order)
-
-
-def test_one_grant_is_redeemed_once(tmp_path: Path) -> None:
+def test_one_grant_is_redeemed_once(tmp_path: Path, scale: Scale) -> None:
     installation = build()
-    grants = _approve_everything(installation)
-    orders = [{"key": installation.key, "grants": grants, "name": f"p{n}"} for n in range(crew.SIZE)]
+    grants = _approved(installation, scale.grants)
+    orders = [{"key": installation.key, "grants": grants, "name": f"p{n}"} for n in range(scale.crew)]
     seen = crew.run("redeem", orders, home=tmp_path)
     assert {word for one in seen for word in one} <= {"redeemed", "already_redeemed"}
     times = Counter(action for one in seen for action in one.get("redeemed", []))
-    assert len(times) == GRANTS
+    assert len(times) == scale.grants
     assert set(times.values()) == {1}
-    assert Grant.objects.filter(state="redeemed").count() == GRANTS
+    assert Grant.objects.filter(state="redeemed").count() == scale.grants
 
     Grant.objects.update(state="issued")
     naive = crew.run("naive_redeem", orders, home=tmp_path)
     assert max(Counter(action for one in naive for action in one["redeemed"]).values()) > 1
 
 
-def test_a_limit_is_never_exceeded_and_never_under_used(tmp_path: Path) -> None:
+def test_a_limit_is_never_exceeded_and_never_under_used(tmp_path: Path, scale: Scale) -> None:
     installation = build(_document(pace=("units: 200, per: 1d", f"units: {MAXIMUM}, per: 1m")))
-    seen = crew.run("ask", _ask_orders(installation, FORM, each=EACH), home=tmp_path)
+    seen = crew.run("ask", _orders(installation, FORM, crew_size=scale.crew, each=scale.each), home=tmp_path)
     effects = Counter(effect for one in seen for effect, _, _ in one)
-    assert effects == {"allow": MAXIMUM, "throttle": crew.SIZE * EACH - MAXIMUM}
+    assert effects == {"allow": MAXIMUM, "throttle": scale.crew * scale.each - MAXIMUM}
 
-    orders = [{"limit": "naive", "maximum": MAXIMUM, "tries": EACH}] * crew.SIZE
+    orders = [{"limit": "naive", "maximum": MAXIMUM, "tries": scale.each}] * scale.crew
     assert sum(crew.run("naive_limit", orders, home=tmp_path)) > MAXIMUM
     assert Admission.objects.filter(key="naive").count() > MAXIMUM
 
 
-def test_one_idempotency_key_gives_one_decision(tmp_path: Path) -> None:
+def test_one_idempotency_key_gives_one_decision(tmp_path: Path, scale: Scale) -> None:
     installation = build()
-    seen = crew.run("ask", _ask_orders(installation, FORM, each=KEYS, shared=True), home=tmp_path)
+    seen = crew.run(
+        "ask", _orders(installation, FORM, crew_size=scale.crew, each=scale.keys, shared=True), home=tmp_path
+    )
     for answers in zip(*seen, strict=True):
         assert len({action for _, action, _ in answers}) == 1
         assert sum(not replayed for _, _, replayed in answers) == 1
-    assert Decision.objects.count() == KEYS
-    assert Admission.objects.count() == KEYS
+    assert Decision.objects.count() == scale.keys
+    assert Admission.objects.count() == scale.keys
 
 
-def test_a_deny_budget_admits_nothing_beyond_its_limit(tmp_path: Path) -> None:
+def test_a_deny_budget_admits_nothing_beyond_its_limit(tmp_path: Path, scale: Scale) -> None:
     installation = build(_document(limit=('limit_usd: "200.00"', 'limit_usd: "1.00"')))
-    seen = crew.run("ask", _ask_orders(installation, FORM, each=EACH), home=tmp_path)
+    seen = crew.run("ask", _orders(installation, FORM, crew_size=scale.crew, each=scale.each), home=tmp_path)
     effects = Counter(effect for one in seen for effect, _, _ in one)
-    assert effects == {"allow": 20, "deny": crew.SIZE * EACH - 20}
+    assert effects == {"allow": 20, "deny": scale.crew * scale.each - 20}
     period = BudgetPeriod.objects.get()
     assert period.settled_nanousd + period.reserved_nanousd == 1_000_000_000
 
     BudgetPeriod.objects.update(reserved_nanousd=0)
-    order = {"period": period.pk, "amount": 50_000_000, "limit": 1_000_000_000, "tries": EACH}
-    assert sum(crew.run("naive_budget", [order] * crew.SIZE, home=tmp_path)) > 20
+    order = {"period": period.pk, "amount": 50_000_000, "limit": 1_000_000_000, "tries": scale.each}
+    assert sum(crew.run("naive_budget", [order] * scale.crew, home=tmp_path)) > 20
 
 
 @pytest.mark.parametrize("job", ["ask_until_denied", "naive_pause"])
-def test_a_pause_is_seen_by_the_very_next_ask(tmp_path: Path, job: str) -> None:
+def test_a_pause_is_seen_by_the_very_next_ask(tmp_path: Path, scale: Scale, job: str) -> None:
     installation = build()
     paused: list[float] = []
 
     def pause_soon() -> None:
         try:
-            while Decision.objects.count() < crew.SIZE:
+            while Decision.objects.count() < scale.crew:
                 pass
             agent = Agent.objects.select_related("team").get()
             pause_agent(agent=agent, reason="test", by=installation.admin, now=sql.now())
@@ -137,10 +162,10 @@ def test_a_pause_is_seen_by_the_very_next_ask(tmp_path: Path, job: str) -> None:
         finally:
             connection.close()
 
-    order = {"key": installation.key, "body": FORM, "seconds": 20 if job == "ask_until_denied" else 3}
+    order = {"key": installation.key, "body": FORM, "seconds": 30 if job == "ask_until_denied" else 3}
     pauser = threading.Thread(target=pause_soon)
     pauser.start()
-    seen = crew.run(job, [order] * crew.SIZE, home=tmp_path)
+    seen = crew.run(job, [order] * scale.crew, home=tmp_path)
     pauser.join()
     late = [effect for one in seen for begun, effect in one if begun > paused[0]]
     if job == "naive_pause":

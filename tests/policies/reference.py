@@ -5,18 +5,13 @@ Shares nothing with the product but the facts and the normalised text of destina
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from policies.facts import Action, Subject
-
-WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-STEP = timedelta(minutes=15)
+from tests.policies.reference_selectors import destination_matches, is_open, many, next_open, verb_matches
 
 
 @dataclass(frozen=True)
@@ -28,71 +23,6 @@ class Answer:
     retry_at: datetime | None = None
 
 
-def many(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def verb_matches(pattern: str, verb: str) -> bool:
-    parts = [".+" if part == "**" else "[^.]+" if part == "*" else re.escape(part) for part in pattern.split(".")]
-    return re.fullmatch(r"\.".join(parts), verb) is not None
-
-
-def destination_matches(pattern: str, text: str) -> bool:
-    if "://" in pattern:
-        mine, its = urlsplit(pattern), urlsplit(text)
-        default = {"http": 80, "https": 443}
-        if mine.scheme != its.scheme or (mine.port or default[mine.scheme]) != (its.port or default[its.scheme]):
-            return False
-        host, wanted = its.hostname or "", mine.hostname or ""
-        if not (host.endswith(wanted[1:]) and len(host) >= len(wanted) if wanted[0] == "*" else host == wanted):
-            return False
-        path = mine.path or "/"
-        return its.path.startswith(path[:-1]) if path.endswith("*") else its.path == path
-    kind, _, value = pattern.partition(":")
-    its_kind, _, its_value = text.partition(":")
-    if kind == "email":
-        local, _, host = its_value.rpartition("@")
-        its_value, value = f"{local.lower()}@{host}", value.lower()
-        if value.startswith("*@"):
-            return its_kind == kind and host == value[2:]
-    if kind != its_kind or value == "*":
-        return kind == its_kind
-    if value.endswith("/*"):
-        return its_value.startswith(value[:-1]) and "/" not in its_value[len(value) - 1 :]
-    return value == its_value
-
-
-def is_open(rule: dict[str, Any], now: datetime) -> bool:
-    wall = now.astimezone(ZoneInfo(rule["zone"]))
-    days = set()
-    for text in many(rule.get("days", "mon-sun")):
-        first, _, last = text.partition("-")
-        index = WEEK.index(first)
-        days.add(first)
-        while last and WEEK[index % 7] != last:
-            index += 1
-            days.add(WEEK[index % 7])
-    holidays = {str(day) for day in rule.get("holidays", [])}
-
-    def opens_on(day: date) -> bool:
-        return WEEK[day.weekday()] in days and str(day) not in holidays
-
-    shown, start, end = wall.strftime("%H:%M"), rule["from"], rule["until"]
-    if start < end:
-        return bool(opens_on(wall.date()) and start <= shown < end)
-    yesterday = wall.date() - timedelta(days=1)
-    return bool((opens_on(wall.date()) and shown >= start) or (opens_on(yesterday) and shown < end))
-
-
-def next_open(rules: list[dict[str, Any]], now: datetime) -> datetime | None:
-    moment = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
-    for _ in range(30 * 96):
-        moment += STEP
-        if all(is_open(rule, moment) for rule in rules):
-            return moment
-    return None
-
-
 def about(policy: dict[str, Any], subject: Subject) -> bool:
     scope = policy.get("applies_to", {})
     mine = {
@@ -101,12 +31,12 @@ def about(policy: dict[str, Any], subject: Subject) -> bool:
     return all(mine[key] & set(many(scope[key])) for key in scope)
 
 
-def evaluate(
+def evaluate(  # noqa: C901, PLR0912 - one linear scan is the point
     document: dict[str, Any], verbs: dict[str, Any], subject: Subject, action: Action, now: datetime
 ) -> Answer:
     spec = verbs[action.verb]
     places: list[str | None] = [one.text for one in action.destinations] or [None]
-    forbids, allows, reviews, oversize, limits, closed = [], [], [], [], [], []
+    forbids, allows, reviews, oversize, limits, closed, windows = [], [], [], [], [], [], []
     permitted: set[int] = set()
     for slug, policy in document.items():
         for kind, rule in (pair for item in policy["rules"] for pair in item.items()):
@@ -137,7 +67,8 @@ def evaluate(
             elif kind == "limit":
                 limits += demands(where, rule, spec, subject, action, hits)
             elif kind == "hours":
-                closed += [] if is_open(rule, now) else [(where, rule)]
+                windows.append(rule)
+                closed += [] if is_open(rule, now) else [(*where, "outside_hours")]
             else:
                 if kind == "review":
                     reviews.append((where, rule))
@@ -161,9 +92,8 @@ def evaluate(
     if never:
         return Answer("deny", never)
     if closed:
-        retry_at = next_open([rule for _, rule in closed], now)
-        codes = {(*where, "outside_hours") for where, _ in closed}
-        return Answer("throttle" if retry_at else "deny", frozenset(codes), retry_at=retry_at)
+        retry_at = next_open(windows, now)
+        return Answer("throttle" if retry_at else "deny", frozenset(closed), retry_at=retry_at)
     if reviews:
         codes = {(*where, "review_required") for where, _ in reviews}
         queues = tuple(sorted({rule["queue"] for _, rule in reviews}))

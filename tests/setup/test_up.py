@@ -21,7 +21,7 @@ from controlplane import environment
 from controlplane.addresses import celery_url
 from tests.setup.processes import ROOT, alive, eventually, free_port, needs_proc, none_left, noted
 
-pytestmark = [needs_proc, pytest.mark.slow]
+pytestmark = [needs_proc, pytest.mark.installation]
 
 
 @dataclass

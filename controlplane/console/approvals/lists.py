@@ -1,0 +1,213 @@
+"""The approval inbox, and the lists of queues and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from approvals.models import ApprovalRequest, Grant, Queue, Vote
+from approvals.operations.queues import format_ttl
+from approvals.states import ApprovalState, GrantState, Verdict
+from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, page_of
+from controlplane.console.approvals.dialogs import Approve, Cancel, Edit, Reject, Revoke, Settle
+from controlplane.console.approvals.page import ApprovalPage, read_approval
+from controlplane.console.lists import ByAgent, ByTeam, Since, Tab, agent_column, state_column, time_column
+from controlplane.console.people import viewer
+from controlplane.console.tags import draw_deadline, draw_state, draw_time
+from registry.models import User
+
+Rows = QuerySet[Any]
+
+
+def _mine(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows.in_time(now).reviewed_by(user).order_by("expires_at", "id")  # type: ignore[attr-defined,no-any-return]
+
+
+def _open(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows.in_time(now).order_by("expires_at", "id")  # type: ignore[attr-defined,no-any-return]
+
+
+def _decided(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows.exclude(state=ApprovalState.PENDING).order_by("-id")
+
+
+def _all(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows.order_by("-id")
+
+
+_Keep = Callable[[Rows, User, datetime], Rows]
+
+
+class Inbox(Tab):
+    """What waits for me, what waits, what is decided."""
+
+    tabs = (("mine", "Mine", _mine), ("open", "All open", _open), ("decided", "Decided", _decided), ("all", "All", _all))
+
+
+class TeamThen(ByTeam):
+    """The team that the agent had then."""
+
+    column = "team"
+
+
+class SinceAsked(Since):
+    """When it was asked."""
+
+    column = "created_at"
+
+
+class ApprovalPages(ConsoleAdmin):
+    """Held actions."""
+
+    roles = EVERYBODY
+    related = ("agent__team", "agent__owner", "decision")
+    page_template = "console/approvals/page.html"
+    dialogs = {"approve": Approve, "reject": Reject, "edit": Edit, "cancel": Cancel}
+    empty = Empty("Nothing waits here.", "What an agent asks and a policy holds back appears here, soonest deadline first.")
+    list_display = ("asks", "standing", "reach", "units", "agent", "approvals", "until")
+    list_filter = (Inbox, "state", ByAgent, TeamThen, SinceAsked)
+    search_fields = ("decision__verb", "agent__slug", "agent__name")
+    search_help_text = "Search verb or agent"
+    ordering = ("expires_at", "id")
+
+    agent = agent_column()
+    standing = state_column("approval")
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Join what the rows show; queues come in one further query."""
+        return super().get_queryset(request).prefetch_related("queues")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Count the votes of the shown page in one query."""
+        cl = super().get_changelist_instance(request)
+        votes = Vote.objects.filter(request__in=[row.pk for row in cl.result_list], verdict=Verdict.APPROVE)
+        found = {(row["request"], row["revision"]): row["n"] for row in votes.values("request", "revision").annotate(n=Count("id"))}
+        for row in cl.result_list:
+            row.approvals_now = found.get((row.pk, row.revision), 0)
+        return cl
+
+    @admin.display(description="asks to")
+    def asks(self, row: ApprovalRequest) -> str:
+        """Name the verb."""
+        return row.decision.verb
+
+    @admin.display(description="reach")
+    def reach(self, row: ApprovalRequest) -> str:
+        """Say how many destinations; which ones the page shows to whoever may read them."""
+        number = len(row.decision.destinations)
+        return f"{number} destination{'' if number == 1 else 's'}"
+
+    @admin.display(description="units")
+    def units(self, row: ApprovalRequest) -> int:
+        """Return how many things it touches, as first asked."""
+        return row.decision.units
+
+    @admin.display(description="approvals")
+    def approvals(self, row: Any) -> str:
+        """Count approvals of the current revision against the queues' needs."""
+        queues = ", ".join(f"{queue.slug} {queue.quorum}" for queue in row.queues.all())
+        return f"{row.approvals_now} in · needs {queues}"
+
+    @admin.display(description="expires", ordering="expires_at")
+    def until(self, row: ApprovalRequest) -> SafeString:
+        """Write the deadline, or when it was closed."""
+        if row.is_open(timezone.now()):
+            return draw_deadline(row.expires_at)
+        return format_html("{}", draw_time(row.closed_at or row.expires_at))
+
+    def page(self, request: HttpRequest, row: ApprovalRequest) -> ApprovalPage:
+        """Read the approval page; its bytes are opened, and the trail says so."""
+        return read_approval(row, user=viewer(request), now=timezone.now())
+
+
+class QueuePages(ConsoleAdmin):
+    """Queues."""
+
+    roles = EVERYBODY
+    empty = Empty("No queues yet.", "A queue names who reviews. Queues are written in the installation's document:", "python3 manage.py apply FILE.yaml --by USER")
+    list_display = ("slug", "teams", "quorum", "ttl", "edits", "editor_may_approve", "owner_may_approve")
+    search_fields = ("slug",)
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Bring the reviewing teams in one further query."""
+        return super().get_queryset(request).prefetch_related("reviewers")
+
+    @admin.display(description="reviewing teams")
+    def teams(self, row: Queue) -> str:
+        """Name the teams."""
+        return ", ".join(team.slug for team in row.reviewers.all())
+
+    @admin.display(description="stays open", ordering="ttl_seconds")
+    def ttl(self, row: Queue) -> str:
+        """Write how long requests stay open."""
+        return format_ttl(row.ttl_seconds)
+
+    def page(self, request: HttpRequest, row: Queue) -> Sheet:
+        """Show the queue's rules."""
+        return Sheet(
+            f"Queue {row.slug}",
+            (
+                Fact("Reviewing teams", self.teams(row)),
+                Fact("Approvals needed", row.quorum),
+                Fact("Requests stay open", format_ttl(row.ttl_seconds)),
+                Fact("Reviewers may edit", "yes" if row.edits else "no"),
+                Fact("The editor may approve the edit", "yes" if row.editor_may_approve else "no"),
+                Fact("The agent's owner may vote", "yes" if row.owner_may_approve else "no"),
+            ),
+        )
+
+
+class GrantPages(ConsoleAdmin):
+    """Grants."""
+
+    related = ("agent__team", "executor", "decision")
+    dialogs = {"revoke": Revoke, "settle": Settle}
+    empty = Empty("No grants yet.", "A grant is the single-use leave that comes out of an allowed or approved action.")
+    list_display = ("verb", "standing", "agent", "issued", "redeemed", "expires")
+    list_filter = ("state", ByAgent, TeamThen)
+    search_fields = ("agent__slug", "decision__verb")
+
+    agent = agent_column()
+    standing = state_column("grant")
+    issued = time_column("issued_at")
+    redeemed = time_column("redeemed_at", empty="–")
+    expires = time_column("expires_at")
+
+    @admin.display(description="leave to", ordering="decision__verb")
+    def verb(self, row: Grant) -> str:
+        """Name the verb."""
+        return row.decision.verb
+
+    def page(self, request: HttpRequest, row: Grant) -> Sheet:
+        """Show the grant and what can be done with it."""
+        return Sheet(
+            f"Grant to {row.decision.verb}",
+            (
+                Fact("State", draw_state(row.state, "grant")),
+                Fact("Asked by", format_html('<a href="{}">{}</a>', page_of(row.agent), row.agent.slug)),
+                Fact("May be redeemed by", row.executor.slug),
+                Fact("Decision", format_html('<a href="{}">{}</a>', page_of(row.decision), row.decision_id)),
+                Fact("Digest of the bytes", row.digest, code=True),
+                Fact("Issued", draw_time(row.issued_at)),
+                Fact("Expires", draw_time(row.expires_at)),
+                Fact("Redeemed", draw_time(row.redeemed_at)),
+                Fact("Outcome due", draw_time(row.outcome_due_at)),
+                Fact("The executor says (untrusted)", row.outcome_note or "nothing"),
+            ),
+            self._buttons(row),
+        )
+
+    def _buttons(self, row: Grant) -> tuple[Button, ...]:
+        if row.state == GrantState.ISSUED:
+            return (Button("Revoke the grant…", self.address(row, "revoke"), "danger"),)
+        if row.state == GrantState.OUTCOME_UNKNOWN:
+            return (Button("Say what came of it…", self.address(row, "settle")),)
+        return ()

@@ -1,0 +1,268 @@
+"""The approval page: would I sign exactly this?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from approvals.models import ActionRevision, ApprovalRequest, Grant, Queue, Vote
+from approvals.operations import read_bytes
+from approvals.permissions import may_read_bytes, obstacle_to_vote, require_edit
+from approvals.quorum import Count, count
+from approvals.states import ApprovalState, GrantState
+from audit.refusals import Refusal
+from controlplane.console import formats, text
+from controlplane.console.admins import Button, page_of
+from controlplane.console.approvals.bytes import Bytes, Change, hidden_note, read_change, shown
+from policies.models import Decision
+from registry.models import User
+
+ALIKE: Final = 20
+_REMEMBERED: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the action goes; `new` where no action of this agent ever succeeded there, as far as was looked."""
+
+    text: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One vote; `counts` where it is about the present revision."""
+
+    voter: str
+    verdict: str
+    comment: str
+    at: datetime
+    revision: int
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionLine:
+    """One revision: who wrote it, and what it changed where the person may read it."""
+
+    number: int
+    author: str
+    at: datetime
+    digest: str
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPage:
+    """Everything that the page shows.
+
+    Attributes:
+        heading: who asks for what.
+        target: whom it would reach, in words.
+        bytes: what will be executed; None where this person may not read it.
+        hidden: what stands there instead.
+        obstacle: why this person may not vote; empty where they may.
+        alike: how the last requests like this one ended, by state.
+        task, purpose: the agent's own words, untrusted.
+        buttons: what this person may do.
+        is_open: whether anything can still be decided.
+    """
+
+    heading: str
+    target: str
+    agent: str
+    agent_url: str
+    agent_state: str
+    enforcement: str
+    team: str
+    environment: str
+    verb: str
+    state: str
+    is_open: bool
+    overdue: bool
+    created_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None
+    revision: int
+    digest: str
+    bytes: Bytes | None
+    hidden: str
+    destinations: tuple[Destination, ...]
+    units: int
+    amount: str
+    data_classes: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+    reasons: tuple[dict[str, Any], ...]
+    queues: tuple[Count, ...]
+    votes: tuple[Ballot, ...]
+    revisions: tuple[RevisionLine, ...]
+    obstacle: str
+    task: str
+    purpose: str
+    decision_url: str
+    version: int | None
+    grant_state: str
+    grant_until: datetime | None
+    alike: tuple[tuple[str, int], ...]
+    buttons: tuple[Button, ...]
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are still needed, over all queues."""
+        return sum(max(0, queue.need - queue.have) for queue in self.queues)
+
+
+def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> ApprovalPage:
+    """Read the page; where the person may see the bytes, this opens them, which is audited.
+
+    Args:
+        request: visible to the person; agent, team and decision are joined.
+        user: who looks.
+        now: aware UTC.
+    """
+    queues = list(request.queues.all())
+    readable = may_read_bytes(request, user)
+    if readable:
+        read_bytes(request=request, by=user, now=now)
+    revisions = list(ActionRevision.objects.filter(request=request).select_related("author"))
+    current = revisions[-1]
+    decision = request.decision
+    facts = current.facts
+    grant = Grant.objects.filter(approval=request).first()
+    is_open = request.is_open(now)
+    obstacle = ""
+    if is_open:
+        obstacle = obstacle_to_vote(request, user, author_id=current.author_id, queues=queues)
+    body = bytes(current.body)
+    target = _target(facts)
+    return ApprovalPage(
+        heading=f"{request.agent.slug} asks to {decision.verb}",
+        target=target,
+        agent=request.agent.slug,
+        agent_url=page_of(request.agent),
+        agent_state=request.agent.state,
+        enforcement=request.agent.enforcement,
+        team=request.team,
+        environment=decision.environment,
+        verb=decision.verb,
+        state=request.state,
+        is_open=is_open,
+        overdue=request.state == ApprovalState.PENDING and not is_open,
+        created_at=request.created_at,
+        expires_at=request.expires_at,
+        closed_at=request.closed_at,
+        revision=current.number,
+        digest=current.digest,
+        bytes=shown(body) if readable else None,
+        hidden="" if readable else hidden_note(body, current.digest, is_open=is_open),
+        destinations=_destinations(facts, request) if readable else (),
+        units=facts["units"],
+        amount=_amount(facts),
+        data_classes=tuple(facts["data_classes"]),
+        provenance=tuple(sorted(facts["provenance"].items())),
+        reasons=tuple(current.reasons),
+        queues=tuple(count(request, queues=queues, author_id=current.author_id)),
+        votes=_votes(request, current.number),
+        revisions=_revisions(revisions, readable=readable),
+        obstacle=obstacle,
+        task=facts["task"],
+        purpose=facts["purpose"],
+        decision_url=page_of(decision),
+        version=decision.version,
+        grant_state=grant.state if grant else "",
+        grant_until=grant.expires_at if grant and grant.state == GrantState.ISSUED else None,
+        alike=_alike(request),
+        buttons=_buttons(request, current, user, queues, obstacle, target) if is_open and readable else (),
+    )
+
+
+def _target(facts: dict[str, Any]) -> str:
+    number = len(facts["destinations"])
+    reach = facts["destinations"][0] if number == 1 else formats.plural(number, "destination")
+    units = facts["units"]
+    amount = _amount(facts)
+    parts = [part for part in (amount, reach if number else "", f"{units} units" if units != max(number, 1) else "") if part]
+    return ", ".join(parts) or "no destination"
+
+
+def _amount(facts: dict[str, Any]) -> str:
+    amount = facts["amount"]
+    return f"{amount['value']} {amount['currency']}" if amount else ""
+
+
+def _destinations(facts: dict[str, Any], request: ApprovalRequest) -> tuple[Destination, ...]:
+    # Semantics 14 asks for a first-seen table; until it stands, the newest actions are looked through.
+    succeeded = Grant.objects.filter(agent=request.agent_id, state=GrantState.SUCCEEDED).order_by("-id")
+    rows = Decision.objects.filter(pk__in=list(succeeded.values_list("decision_id", flat=True)[:_REMEMBERED]))
+    known = {text for found in rows.values_list("destinations", flat=True) for text in found}
+    return tuple(Destination(item, item not in known) for item in facts["destinations"])
+
+
+def _votes(request: ApprovalRequest, revision: int) -> tuple[Ballot, ...]:
+    rows = Vote.objects.filter(request=request).select_related("voter").order_by("-at")
+    return tuple(
+        Ballot(row.voter.username, row.verdict, row.comment, row.at, row.revision, row.revision == revision)
+        for row in rows
+    )
+
+
+def _revisions(rows: Sequence[ActionRevision], *, readable: bool) -> tuple[RevisionLine, ...]:
+    lines = []
+    for place, row in enumerate(rows):
+        change = None
+        if readable and place:
+            change = read_change(bytes(rows[place - 1].body), bytes(row.body), rows[place - 1].facts, row.facts)
+        author = row.author.username if row.author else "the agent"
+        lines.append(RevisionLine(row.number, author, row.at, row.digest, change))
+    return tuple(reversed(lines))
+
+
+def _alike(request: ApprovalRequest) -> tuple[tuple[str, int], ...]:
+    """Count how the last closed requests of the same agent, verb and queues ended."""
+    rows = (
+        ApprovalRequest.objects.filter(agent=request.agent_id, decision__verb=request.decision.verb)
+        .exclude(state=ApprovalState.PENDING)
+        .order_by("-id")
+    )
+    return tuple(Counter(rows.values_list("state", flat=True)[:ALIKE]).most_common())
+
+
+def _buttons(
+    request: ApprovalRequest,
+    current: ActionRevision,
+    user: User,
+    queues: Sequence[Queue],
+    obstacle: str,
+    target: str,
+) -> tuple[Button, ...]:
+    query = f"?revision={current.number}&digest={current.digest}"
+    try:
+        require_edit(request, user, queues=queues)
+        no_edit = ""
+    except Refusal as refusal:
+        no_edit = refusal.detail
+    votes = (
+        Button(f"Approve: {request.decision.verb} to {target}", page_of(request, "approve") + query, "main"),
+        Button("Reject…", page_of(request, "reject") + query, "danger"),
+    )
+    edit = Button("Edit…", page_of(request, "edit") + query, obstacle=no_edit)
+    # Without a vote to cast there are no buttons that could not be pressed: the obstacle says why.
+    return (*(() if obstacle else votes), *(() if no_edit else (edit,)))
+
+
+def editable(current: ActionRevision) -> dict[str, Any]:
+    """Return what the edit form holds at first: the fields of the canonical action."""
+    value = json.loads(bytes(current.body))
+    amount = value["amount"] or {}
+    return {
+        "destination": value["destination"] or "",
+        "units": value["units"],
+        "amount_value": amount.get("value", ""),
+        "amount_currency": amount.get("currency", ""),
+        "payload": text.escaped(text.pretty(value["payload"])),
+        "data_classes": ", ".join(current.facts["declared_data_classes"]),
+    }

@@ -1,0 +1,189 @@
+"""Dialogs: what a button does is said before it is done.
+
+GET shows the effect and asks for what is needed; POST, with its CSRF token, calls one
+operation, which checks the right again. The same page serves as a `<dialog>` over the present
+one and, without script, as a page of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views import View
+
+from audit.refusals import Forbidden, PreconditionFailed, Refusal
+from controlplane.console.people import viewer
+from registry.models import User
+
+if TYPE_CHECKING:
+    from controlplane.console.admins import ConsoleAdmin
+
+# The script asks with this header for the dialog alone.
+FRAGMENT = "X-Console-Dialog"
+LONGEST_REASON = 2000
+
+
+class NoForm(forms.Form):
+    """Nothing to fill in."""
+
+
+class Reason(forms.Form):
+    """Why; required."""
+
+    reason = forms.CharField(
+        label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept in the audit trail.",
+    )  # fmt: skip
+
+
+class OptionalReason(forms.Form):
+    """Why; may be left out."""
+
+    reason = forms.CharField(
+        label="Reason", max_length=LONGEST_REASON, required=False, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept in the audit trail.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a dialog says.
+
+    Attributes:
+        title: the question, naming the object.
+        effect: what will be so afterwards, one sentence each.
+        submit: verb and object on the button.
+        danger: whether the effect is outward or final.
+    """
+
+    title: str
+    effect: tuple[str, ...]
+    submit: str
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it: a sentence, and where to go."""
+
+    text: str
+    url: str
+
+
+class Dialog(View):
+    """One dialog. Subclasses say the words, check, and perform.
+
+    Attributes:
+        pages: whose object it is about.
+        form_class: what is asked for.
+        row: the object; None for a dialog of a list.
+    """
+
+    http_method_names = ["get", "head", "post"]
+    pages: ConsoleAdmin = None  # type: ignore[assignment]  # as_view() gives it
+    form_class: ClassVar[type[forms.Form]] = NoForm
+    template: ClassVar[str] = "console/dialog.html"
+    row: Any = None
+
+    @property
+    def user(self) -> User:
+        """Who acts."""
+        return viewer(self.request)
+
+    @property
+    def now(self) -> datetime:
+        """The present moment."""
+        return timezone.now()
+
+    def words(self) -> Words:
+        """Say what it will do."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise a refusal where the person may not: the dialog says so before they fill it in."""
+
+    def perform(self, data: Mapping[str, Any]) -> Done | HttpResponse:
+        """Call the operation.
+
+        Args:
+            data: the form's cleaned data.
+        """
+        raise NotImplementedError
+
+    def initial(self) -> dict[str, Any]:
+        """Return what the form holds at first."""
+        return {}
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        """Return the form."""
+        return self.form_class(data, initial=self.initial())
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Find the object first: what the person may not see is not there."""
+        object_id = kwargs.get("object_id")
+        if object_id is not None:
+            self.row = self.pages.found(request, object_id)
+        elif not self.pages.has_module_permission(request):
+            raise_forbidden()
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # no asynchronous views
+
+    def get(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        """Show the dialog, or why the person may not."""
+        try:
+            self.check()
+        except Refusal as refusal:
+            return self.answer(None, refusal)
+        return self.answer(self.make_form(), None)
+
+    def post(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        """Do it; a refusal is shown in the dialog, with what was filled in."""
+        form = self.make_form(request.POST)
+        if not form.is_valid():
+            return self.answer(form, None, status=422)
+        try:
+            done = self.perform(form.cleaned_data)
+        except Refusal as refusal:
+            return self.answer(form, refusal)
+        if isinstance(done, HttpResponse):
+            return done
+        messages.success(request, done.text)
+        return HttpResponseRedirect(done.url)
+
+    def back(self) -> str:
+        """Return where Cancel leads."""
+        return self.pages.address(self.row) if self.row is not None else ".."
+
+    def answer(self, form: forms.Form | None, refusal: Refusal | None, *, status: int = 200) -> HttpResponse:
+        """Render the dialog."""
+        words = self.words()
+        context: dict[str, Any] = {
+            "words": words,
+            "form": form,
+            "refusal": refusal,
+            "stale": isinstance(refusal, PreconditionFailed),
+            "may_retry": form is not None and not isinstance(refusal, PreconditionFailed | Forbidden),
+            "title": words.title,
+            "back": self.back(),
+            "action": self.request.get_full_path(),
+        }
+        status = refusal.status if refusal else status
+        if self.request.headers.get(FRAGMENT):
+            return TemplateResponse(self.request, "console/dialog_body.html", context, status=status)
+        return self.pages.render(self.request, self.template, context, status=status)
+
+
+def raise_forbidden() -> None:
+    """Refuse a page that the person's role does not have.
+
+    Raises:
+        Forbidden: always.
+    """
+    raise Forbidden("Your role does not have this page.")

@@ -1,0 +1,1 @@
+"""Pages of policies: what is in force, what was decided, and why."""

@@ -1,0 +1,111 @@
+"""Policies in sentences: what an agent may do, for people who read no YAML (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policies.language import Policy, PolicySet
+
+_ANY = "anything"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One rule in words.
+
+    Attributes:
+        policy: slug.
+        rule: name.
+        effect: how it is drawn, of `policies.states.Effect`; a limit and hours throttle, a forbid denies.
+        text: the sentence.
+        shadow: whether the policy only records.
+    """
+
+    policy: str
+    rule: str
+    effect: str
+    text: str
+    shadow: bool
+
+
+_EFFECT_OF = {"allow": "allow", "review": "review", "forbid": "deny", "limit": "throttle", "hours": "throttle"}
+
+
+def about_agent(policies: PolicySet, *, agent: str, team: str, tags: frozenset[str]) -> list[Sentence]:
+    """Return the rules of every policy whose scope admits an agent."""
+    return [
+        sentence
+        for policy in policies.policies.values()
+        if _admits(policy, agent, team, tags)
+        for sentence in sentences(policy)
+    ]
+
+
+def _admits(policy: Policy, agent: str, team: str, tags: frozenset[str]) -> bool:
+    scope = policy.applies_to
+    return (
+        (not scope.agents or agent in scope.agents)
+        and (not scope.teams or team in scope.teams)
+        and (not scope.tags or bool(tags & scope.tags))
+    )
+
+
+def sentences(policy: Policy) -> list[Sentence]:
+    """Return a policy's rules in words."""
+    found = []
+    for rule in json.loads(policy.document)["rules"]:
+        for kind, body in rule.items():
+            text = _WRITERS[kind](body)
+            found.append(Sentence(policy.slug, body["name"], _EFFECT_OF[kind], text, policy.shadow))
+    return found
+
+
+def _what(body: Mapping[str, Any]) -> str:
+    """Write what a rule selects."""
+    parts = [_either(body.get("verb")) or _ANY]
+    if destination := _either(body.get("destination")):
+        parts.append(f"to {destination}")
+    if classes := _either(body.get("data_class")):
+        parts.append(f"with {classes} data")
+    if capability := _either(body.get("capability")):
+        parts.append(f"that can {capability}")
+    if amount := body.get("amount_over"):
+        parts.append(f"over {amount['value']} {amount['currency']}")
+    return " ".join(parts)
+
+
+def _either(value: Any) -> str:
+    items = value if isinstance(value, list) else [value] if value else []
+    return " or ".join(str(item) for item in items)
+
+
+def _batch(body: Mapping[str, Any]) -> str:
+    return f", at most {body['batch']} at once" if "batch" in body else ""
+
+
+def _allow(body: Mapping[str, Any]) -> str:
+    return f"May {_what(body)}{_batch(body)}."
+
+
+def _review(body: Mapping[str, Any]) -> str:
+    return f"May {_what(body)}{_batch(body)} after the queue {body['queue']} approves."
+
+
+def _forbid(body: Mapping[str, Any]) -> str:
+    return f"Never {_what(body)}."
+
+
+def _limit(body: Mapping[str, Any]) -> str:
+    each = f" for each {body['by']}" if "by" in body else ""
+    return f"At most {body['units']} units of {_what(body)} in {body['per']}{each}."
+
+
+def _hours(body: Mapping[str, Any]) -> str:
+    days = _either(body.get("days")) or "every day"
+    return f"{_what(body).capitalize()} only {days} {body['from']}–{body['until']} ({body['zone']})."
+
+
+_WRITERS = {"allow": _allow, "review": _review, "forbid": _forbid, "limit": _limit, "hours": _hours}

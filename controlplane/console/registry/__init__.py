@@ -1,0 +1,1 @@
+"""Pages of the registry: agents with everything that governs them, people, teams, verbs."""

@@ -1,0 +1,121 @@
+"""The list of agents and their pages."""
+
+from __future__ import annotations
+
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from approvals.models import ApprovalRequest
+from approvals.states import ApprovalState
+from controlplane.console.admins import ConsoleAdmin, Empty, list_of
+from controlplane.console.lists import ByTeam, Tab, state_column, time_column
+from controlplane.console.people import viewer
+from controlplane.console.registry.agent_dialogs import DIALOGS
+from controlplane.console.registry.agent_page import AgentPage, read_agent
+from controlplane.console.tags import draw_state
+from registry.models import Agent, AgentKey, Release, User
+from registry.states import AgentState, Environment, ReleaseState
+
+Rows = QuerySet[Any]
+SILENT_AFTER = timedelta(days=7)
+KEY_SOON = timedelta(days=14)
+
+
+def _all(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows
+
+
+def _silent(rows: Rows, user: User, now: datetime) -> Rows:
+    seen = Q(last_seen_at__lt=now - SILENT_AFTER) | Q(last_seen_at=None)
+    return rows.filter(seen, state=AgentState.ACTIVE)
+
+
+def _ownerless(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows.filter(owner__is_active=False).exclude(state=AgentState.RETIRED)
+
+
+def _paused(rows: Rows, user: User, now: datetime) -> Rows:
+    return rows.filter(state=AgentState.PAUSED)
+
+
+def _expiring(rows: Rows, user: User, now: datetime) -> Rows:
+    keys = AgentKey.objects.live(now).filter(expires_at__lt=now + KEY_SOON)
+    return rows.filter(pk__in=keys.values("agent"))
+
+
+class Which(Tab):
+    """Which agents."""
+
+    tabs = (
+        ("all", "All", _all), ("silent", "Silent", _silent), ("ownerless", "Ownerless", _ownerless),
+        ("paused", "Paused", _paused), ("keys", "Keys expiring", _expiring),
+    )  # fmt: skip
+
+
+class AgentPages(ConsoleAdmin):
+    """Agents."""
+
+    related = ("team", "owner")
+    page_template = "console/registry/agent.html"
+    dialogs = DIALOGS
+    empty = Empty(
+        "No agents here.",
+        "Agents are registered by the installation's document, or by the demonstration on Home:",
+        "python3 manage.py apply FILE.yaml --by USER",
+    )
+    list_display = ("name_and_slug", "standing", "shield", "owner", "team", "version", "seen", "waiting")
+    list_filter = (Which, "state", ByTeam, "enforcement")
+    search_fields = ("slug", "name", "owner__username", "team__slug")
+    search_help_text = "Search name, owner, team"
+
+    standing = state_column("agent")
+    shield = state_column("enforcement", "enforcement")
+    seen = time_column("last_seen_at", "last seen")
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Bring the live version with each row."""
+        live = Release.objects.filter(
+            agent=OuterRef("pk"), environment=Environment.PRODUCTION, state=ReleaseState.LIVE
+        )
+        return super().get_queryset(request).annotate(live_version=Subquery(live.values("version__number")[:1]))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Count what waits for the shown agents in one query."""
+        cl = super().get_changelist_instance(request)
+        rows = ApprovalRequest.objects.in_time(timezone.now()).filter(agent__in=[row.pk for row in cl.result_list])
+        found = dict(rows.order_by().values_list("agent").annotate(Count("pk")))
+        for row in cl.result_list:
+            row.waiting_now = found.get(row.pk, 0)
+        return cl
+
+    @admin.display(description="agent", ordering="name")
+    def name_and_slug(self, row: Agent) -> SafeString:
+        """Write name and slug."""
+        return format_html('{} <span class="cp-note">{}</span>', row.name, row.slug)
+
+    @admin.display(description="live", ordering="live_version")
+    def version(self, row: Any) -> str:
+        """Write the version that is live in production."""
+        return f"v{row.live_version}" if row.live_version else "none"
+
+    @admin.display(description="waiting")
+    def waiting(self, row: Any) -> SafeString | str:
+        """Count what waits for people."""
+        if not row.waiting_now:
+            return "–"
+        url = list_of(ApprovalRequest, f"show=open&agent={row.slug}")
+        return format_html('<a href="{}">{} {}</a>', url, row.waiting_now, draw_state(ApprovalState.PENDING, "approval"))
+
+    def page(self, request: HttpRequest, row: Agent) -> AgentPage:
+        """Read the agent page."""
+        return read_agent(row, user=viewer(request), now=timezone.now())
+
+

@@ -1,0 +1,314 @@
+"""Versions, keys, commands, releases, kill switches, teams, verbs, people: plain searchable lists and their pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
+from controlplane.console.lists import ByAgent, Since, agent_column, state_column, time_column
+from controlplane.console.people import viewer
+from controlplane.console.registry.agent_page import key_state
+from controlplane.console.registry.other_dialogs import KillTeam, Lift, RevokeKey, Throw
+from controlplane.console.tags import draw_state, draw_time, write_pretty
+from registry.models import Agent, AgentKey, Command, KillSwitch, Release, Team, User, Verb
+from registry.states import KeyState, KillState, Role
+
+Rows = QuerySet[Any]
+_APPLY = "python3 manage.py apply FILE.yaml --by USER"
+
+
+def link(row: Any, label: str = "") -> SafeString:
+    """Return a link to an object's page."""
+    return format_html('<a href="{}">{}</a>', page_of(row), label or str(row))
+
+
+class KeyPages(ConsoleAdmin):
+    """Agents' keys; their secrets are nowhere."""
+
+    related = ("agent__team", "agent__owner", "issued_by")
+    dialogs = {"revoke": RevokeKey}
+    empty = Empty("No keys yet.", "Keys are issued on an agent's page, and shown once.")
+    list_display = ("name", "standing", "agent", "environment", "issued_by", "expires", "used")
+    list_filter = ("state", "environment", ByAgent)
+    search_fields = ("public_id", "agent__slug", "issued_by__username")
+
+    agent = agent_column()
+    expires = time_column("expires_at")
+    used = time_column("last_used_at", "last used")
+
+    @admin.display(description="key", ordering="public_id")
+    def name(self, row: AgentKey) -> str:
+        """Write the public part."""
+        return str(row)
+
+    @admin.display(description="state", ordering="state")
+    def standing(self, row: AgentKey) -> SafeString:
+        """Draw the state, expiry included."""
+        return draw_state(key_state(row, timezone.now()), "key")
+
+    def page(self, request: HttpRequest, row: AgentKey) -> Sheet:
+        """Show the key."""
+        live = row.state == KeyState.LIVE
+        return Sheet(
+            f"Key {row}",
+            (
+                Fact("State", self.standing(row)),
+                Fact("Agent", link(row.agent, row.agent.slug)),
+                Fact("Environment", row.environment),
+                Fact("Scopes", ", ".join(row.scopes)),
+                Fact("Issued by", f"{row.issued_by.username}, who may not vote on what is asked with it"),
+                Fact("Issued", draw_time(row.issued_at)),
+                Fact("Expires", draw_time(row.expires_at)),
+                Fact("Last used", draw_time(row.last_used_at)),
+            ),
+            (Button("Revoke the key…", self.address(row, "revoke"), "danger"),) if live else (),
+        )
+
+
+class CommandPages(ConsoleAdmin):
+    """Commands: requested here, reported by the agent."""
+
+    related = ("agent", "requested_by")
+    empty = Empty("No commands yet.", "Start, stop and dispatch are requested on an agent's page.")
+    list_display = ("what", "standing", "agent", "requested_by", "requested", "reported", "note")
+    list_filter = ("state", "kind", ByAgent)
+    search_fields = ("agent__slug", "note", "requested_by__username")
+
+    agent = agent_column()
+    standing = state_column("command")
+    requested = time_column("requested_at")
+    reported = time_column("reported_at", empty="not yet")
+
+    @admin.display(description="command", ordering="kind")
+    def what(self, row: Command) -> str:
+        """Name the command."""
+        return row.get_kind_display()
+
+    def page(self, request: HttpRequest, row: Command) -> Sheet:
+        """Show the command."""
+        return Sheet(
+            f"{row.get_kind_display()} for {row.agent.slug}",
+            (
+                Fact("State", draw_state(row.state, "command")),
+                Fact("Agent", link(row.agent, row.agent.slug)),
+                Fact("Requested by", row.requested_by.username),
+                Fact("Requested", draw_time(row.requested_at)),
+                Fact("Must be acknowledged by", draw_time(row.expires_at)),
+                Fact("Handed to the agent", draw_time(row.delivered_at)),
+                Fact("Reported", draw_time(row.reported_at)),
+                Fact("The agent says (untrusted)", row.note or "nothing"),
+                Fact("Parameters", write_pretty(row.parameters), code=True),
+            ),
+        )
+
+
+class SinceReleased(Since):
+    """When it was released."""
+
+    column = "released_at"
+
+
+class ReleasePages(ConsoleAdmin):
+    """What is, and was, live where."""
+
+    related = ("agent", "version__agent", "released_by", "rolls_back")
+    empty = Empty("Nothing was released yet.", "Versions are promoted on their pages.")
+    list_display = ("what", "standing", "environment", "agent", "released_by", "released", "ended")
+    list_filter = ("state", "environment", ByAgent, SinceReleased)
+    search_fields = ("agent__slug", "released_by__username")
+
+    agent = agent_column()
+    standing = state_column("release")
+    released = time_column("released_at")
+    ended = time_column("ended_at", empty="–")
+
+    def visible(self, user: User) -> Rows:
+        """Releases of visible agents."""
+        return Release.objects.filter(agent__in=Agent.objects.visible_to(user).values("pk"))
+
+    @admin.display(description="version", ordering="version__number")
+    def what(self, row: Release) -> str:
+        """Name the version."""
+        return f"v{row.version.number}{' (rollback)' if row.rolls_back_id else ''}"
+
+    def page(self, request: HttpRequest, row: Release) -> Sheet:
+        """Show the release."""
+        return Sheet(
+            f"{row.version} in {row.environment}",
+            (
+                Fact("State", draw_state(row.state, "release")),
+                Fact("Agent", link(row.agent, row.agent.slug)),
+                Fact("Version", link(row.version, f"v{row.version.number}")),
+                Fact("Released by", row.released_by.username),
+                Fact("Released", draw_time(row.released_at)),
+                Fact("Ended", draw_time(row.ended_at)),
+                Fact("Rolls back", link(row.rolls_back) if row.rolls_back else "nothing"),
+            ),
+        )
+
+
+class KillPages(ConsoleAdmin):
+    """Kill switches."""
+
+    related = ("thrown_by", "team")
+    dialogs = {"lift": Lift}
+    list_dialogs = {"throw": Throw}
+    empty = Empty("No kill switch was ever thrown.", "It stops an agent, a team, a tag or everything at once.")
+    list_display = ("what", "standing", "reason", "thrown_by", "thrown", "lifted")
+    list_filter = ("state", "scope")
+    search_fields = ("value", "reason")
+
+    standing = state_column("kill")
+    thrown = time_column("thrown_at")
+    lifted = time_column("lifted_at", empty="–")
+
+    def visible(self, user: User) -> Rows:
+        """Switches over visible teams, and those that stop everything or a tag."""
+        if user.sees_everything:
+            return KillSwitch.objects.all()
+        teams = Team.objects.visible_to(user).values("pk")
+        return KillSwitch.objects.filter(Q(team__in=teams) | Q(team=None))
+
+    @admin.display(description="stops", ordering="scope")
+    def what(self, row: KillSwitch) -> str:
+        """Say whom it stops."""
+        return f"{row.get_scope_display()} {row.value}".strip()
+
+    def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
+        """Offer to throw one."""
+        away = "" if viewer(request).role in {Role.ADMIN, Role.OPERATOR} else "Administrators and operators throw it."
+        return (Button("Throw a kill switch…", f"{list_of(KillSwitch)}do/throw/", "danger", away),)
+
+    def page(self, request: HttpRequest, row: KillSwitch) -> Sheet:
+        """Show the switch."""
+        in_force = row.state == KillState.IN_FORCE
+        return Sheet(
+            f"Kill switch: {self.what(row)}",
+            (
+                Fact("State", draw_state(row.state, "kill")),
+                Fact("Reason", row.reason),
+                Fact("Thrown by", row.thrown_by.username),
+                Fact("Thrown", draw_time(row.thrown_at)),
+                Fact("Lifted", draw_time(row.lifted_at)),
+            ),
+            (Button("Lift it…", self.address(row, "lift"), "main"),) if in_force else (),
+        )
+
+
+class TeamPages(ConsoleAdmin):
+    """Teams."""
+
+    roles = EVERYBODY
+    related = ("lead",)
+    dialogs = {"kill": KillTeam}
+    empty = Empty("No teams yet.", "Teams are written in the installation's document:", _APPLY)
+    list_display = ("slug", "name", "lead", "people")
+    search_fields = ("slug", "name", "members__username")
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Bring the members in one further query."""
+        return super().get_queryset(request).prefetch_related("members")
+
+    @admin.display(description="members")
+    def people(self, row: Team) -> str:
+        """Name the members."""
+        return ", ".join(sorted(member.username for member in row.members.all())) or "nobody"
+
+    def page(self, request: HttpRequest, row: Team) -> Sheet:
+        """Show the team."""
+        user = viewer(request)
+        operates = Team.objects.operated_by(user).filter(pk=row.pk).exists()
+        away = "" if operates else "Operators of the team and administrators stop its agents."
+        agents = Agent.objects.visible_to(user).filter(team=row)
+        return Sheet(
+            f"Team {row.name}",
+            (
+                Fact("Name in documents", row.slug, code=True),
+                Fact("Lead", row.lead.username if row.lead else "nobody"),
+                Fact("Members", self.people(row)),
+                Fact("Agents you see", format_html('<a href="{}">{}</a>', list_of(Agent, f"team={row.slug}"), agents.count())),
+            ),
+            (Button("Stop all its agents…", self.address(row, "kill"), "danger", away),),
+        )
+
+
+class VerbPages(ConsoleAdmin):
+    """The verb catalogue: it binds everyone, so everyone reads it."""
+
+    roles = EVERYBODY
+    empty = Empty("The catalogue is empty, so every action is denied.", "Verbs are written in the installation's document:", _APPLY)
+    list_display = ("name", "capability", "extracts")
+    search_fields = ("name",)
+
+    def visible(self, user: User) -> Rows:
+        """All of it."""
+        return Verb.objects.all()
+
+    @admin.display(description="capability")
+    def capability(self, row: Verb) -> str:
+        """Name the capability."""
+        return str(row.spec.get("capability", ""))
+
+    @admin.display(description="takes from the payload")
+    def extracts(self, row: Verb) -> str:
+        """Name what is extracted."""
+        return ", ".join(name for name in ("destination", "units", "amount") if name in row.spec) or "nothing"
+
+    def page(self, request: HttpRequest, row: Verb) -> Sheet:
+        """Show the entry."""
+        return Sheet(
+            f"Verb {row.name}",
+            (
+                Fact("Capability", self.capability(row)),
+                Fact("Takes from the payload", self.extracts(row)),
+                Fact("Entry", write_pretty(row.spec), code=True),
+            ),
+        )
+
+
+class PeoplePages(ConsoleAdmin):
+    """People."""
+
+    roles = frozenset({Role.ADMIN})
+    empty = Empty("Nobody yet.", "People are created by a command:", "python3 manage.py createuser NAME --role reviewer --password-stdin")
+    list_display = ("username", "standing", "role", "in_teams", "logged_in")
+    list_filter = ("role", "is_active")
+    search_fields = ("username", "first_name", "last_name", "email")
+
+    logged_in = time_column("last_login", "last log-in")
+
+    def visible(self, user: User) -> Rows:
+        """Everybody; only administrators have the page."""
+        return User.objects.prefetch_related("teams")
+
+    @admin.display(description="account", ordering="is_active")
+    def standing(self, row: User) -> SafeString:
+        """Draw whether the account is active."""
+        return draw_state("active" if row.is_active else "inactive", "person")
+
+    @admin.display(description="teams")
+    def in_teams(self, row: User) -> str:
+        """Name the teams."""
+        return ", ".join(sorted(team.slug for team in row.teams.all())) or "none"
+
+    def page(self, request: HttpRequest, row: User) -> Sheet:
+        """Show the person."""
+        return Sheet(
+            f"{row.get_full_name() or row.username}",
+            (
+                Fact("User name", row.username, code=True),
+                Fact("Account", self.standing(row)),
+                Fact("Role", row.get_role_display()),
+                Fact("Teams", self.in_teams(row)),
+                Fact("Last log-in", draw_time(row.last_login)),
+                Fact("Must change the password", "yes" if row.must_change_password else "no"),
+            ),
+        )

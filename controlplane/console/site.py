@@ -1,0 +1,45 @@
+"""The console's site: where people land, what they search, the pages that belong to no model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.templatetags.static import static
+from django.utils import timezone
+from unfold.sites import UnfoldAdminSite
+
+from controlplane.console.home import read_home
+from controlplane.console.people import viewer
+from controlplane.console.searching import find
+
+
+class ConsoleSite(UnfoldAdminSite):
+    """The console. Everybody who is staff logs in; roles decide what they see."""
+
+    site_title = "Control plane"
+    enable_nav_sidebar = True
+    final_catch_all_view = False
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show what waits for this person, and whether anything is wrong."""
+        request.current_app = self.name  # type: ignore[attr-defined]  # Django's admin reads it
+        page = read_home(viewer(request), now=timezone.now())
+        context = {**self.each_context(request), "title": "Home", "page": page, **(extra_context or {})}
+        return TemplateResponse(request, "console/home.html", context)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Search by name or id, afresh each time: remembered hits would outlive a revoked right."""
+        hits = find(request.GET.get("s", ""), user=viewer(request))
+        return TemplateResponse(request, "console/search.html", {"hits": hits}, headers={"HX-Trigger": "search"})
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of the console's stylesheet."""
+    return static("console/console.css")
+
+
+def script(request: HttpRequest) -> str:
+    """Return the address of the console's script."""
+    return static("console/console.js")

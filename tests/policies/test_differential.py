@@ -1,0 +1,44 @@
+"""The engine against the reference evaluator: the same answer, reasons, queues, limits and time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from policies.engine import judge
+from policies.facts import Action
+from tests.policies import reference
+from tests.policies.cases import VERB_DOCUMENT, snapshot
+from tests.policies.worlds import Dice, World
+
+
+def compare(world: World) -> str:
+    action, verdict = judge(snapshot(world.document), world.who, world.said, world.now)
+    assert isinstance(action, Action)
+    got = reference.Answer(
+        verdict.effect,
+        frozenset((one.policy, one.rule, one.code) for one in verdict.reasons),
+        verdict.queues,
+        frozenset(
+            (one.policy, one.rule, one.by_value, one.units, one.maximum, one.window_seconds) for one in verdict.limits
+        ),
+        verdict.retry_at,
+    )
+    assert got == reference.evaluate(world.document, VERB_DOCUMENT, world.who, action, world.now), world
+    for supposed in verdict.would_have:
+        enforced = {**world.document, supposed.policy: {**world.document[supposed.policy], "mode": "enforce"}}
+        expected = reference.evaluate(enforced, VERB_DOCUMENT, world.who, action, world.now)
+        assert supposed.effect == expected.effect, world
+    return verdict.effect
+
+
+def test_engine_and_reference_agree() -> None:
+    effects = Counter(compare(Dice(seed).world()) for seed in range(2_000))
+    assert min(effects[effect] for effect in ("allow", "deny", "review", "throttle")) >= 30, effects
+
+
+@pytest.mark.long
+def test_engine_and_reference_agree_at_length() -> None:
+    for seed in range(1_000_000, 1_200_000):
+        compare(Dice(seed).world())
