@@ -66,6 +66,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "controlplane.middleware.TrustedProxies",
     "controlplane.middleware.RequestContext",
+    "controlplane.api.problems.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -83,8 +84,11 @@ WSGI_APPLICATION = "controlplane.wsgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps' own: some of unfold's frame is replaced.
+        "DIRS": [BASE_DIR / "controlplane" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"console": "controlplane.console.tags"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -164,32 +168,58 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
+# Every view of ours names who may call it and how it is read; what does not is closed.
 REST_FRAMEWORK: dict[str, Any] = {
-    "EXCEPTION_HANDLER": "controlplane.api.problems.exception_handler",
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "controlplane.api.schema.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_VERSIONING_CLASS": None,
+    "EXCEPTION_HANDLER": "controlplane.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Control plane",
     "DESCRIPTION": "What an agent may do, who approved it, what it cost, and the proof.",
     "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "controlplane.api.schema.with_common_answers",
+    ],
 }
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Control plane",
     "SITE_HEADER": "Control plane",
+    "SITE_SYMBOL": "shield_person",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "controlplane.console.site.favicon"}],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    # Dotted paths are called with the request.
+    "STYLES": ["controlplane.console.site.stylesheet"],
+    "SCRIPTS": ["controlplane.console.site.script"],
+    "SIDEBAR": {"show_search": True, "navigation": "controlplane.console.navigation.navigation"},
+    # Slate: violet means that people are asked.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .003 247.858)",
+            "100": "oklch(96.8% .007 247.896)",
+            "200": "oklch(92.9% .013 255.508)",
+            "300": "oklch(86.9% .022 252.894)",
+            "400": "oklch(70.4% .04 256.788)",
+            "500": "oklch(55.4% .046 257.417)",
+            "600": "oklch(44.6% .043 257.281)",
+            "700": "oklch(37.2% .044 257.287)",
+            "800": "oklch(27.9% .041 260.031)",
+            "900": "oklch(20.8% .042 265.755)",
+            "950": "oklch(12.9% .042 264.695)",
+        },
+    },
 }
 
 CELERY_BROKER_URL = celery_url(REDIS_URL)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.urls import include, path
 
 from controlplane import health
+from controlplane.console.map import console
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("api/v1/", include("controlplane.api.urls")),
-    path("", admin.site.urls),
+    path("api/", include("controlplane.api.urls")),
+    path("", console().urls),
 ]

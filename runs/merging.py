@@ -31,7 +31,7 @@ class Merge:
 
 def is_said(value: Any) -> bool:
     """Say whether a value says anything: zero does."""
-    return value is not None and value != "" and value != {}
+    return value is not None and value not in ("", {})
 
 
 def merge(kept: Mapping[str, Any], said: Mapping[str, Any]) -> Merge:

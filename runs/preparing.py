@@ -18,14 +18,21 @@ from runs.redaction import redact, redact_text
 PAYLOAD_LIMIT = 64 * 1024
 FUTURE_TOLERANCE = timedelta(minutes=5)
 OLDEST = timedelta(days=30)
-_MESSAGE_LIMIT = 8_000
-_DETAIL_LIMIT = 1_000
+_MILLISECOND = timedelta(milliseconds=1)
+# Redaction can lengthen a text, so lengths are held after it.
+_LIMITS = {
+    "trigger_source": 64,
+    "trigger_detail": 1_000,
+    "task": 120,
+    "name": 200,
+    "error_type": 200,
+    "error_message": 8_000,
+    "output_summary": 8_000,
+}
 
 CLAMPED = "clamped"
 BACKFILLED = "backfilled"
-TOO_OLD = Problem(
-    "/started_at", "too_old", f"What ended more than {OLDEST.days} days ago needs leave to backfill."
-)
+TOO_OLD = Problem("/started_at", "too_old", f"What ended more than {OLDEST.days} days ago needs leave to backfill.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,13 @@ class PreparedStep(Prepared):
     texts: dict[str, Text]
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _clean(event: RunEvent | StepEvent) -> dict[str, Any]:
+    """Return the report's free texts, redacted and cut."""
+    texts = {name: redact_text(getattr(event, name)) for name in _LIMITS if hasattr(event, name)}
+    return {
+        name: text if len(text) <= _LIMITS[name] else text[: _LIMITS[name] - 1] + "…"
+        for name, text in texts.items()
+    }
 
 
 def as_text(value: Any) -> Text | None:
@@ -133,17 +145,12 @@ def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> Prepar
     flags = _flags(times, max(times, default=now), now, may_backfill=may_backfill)
     if isinstance(flags, Problem):
         return flags
-    fields = {
+    fields: dict[str, Any] = {
+        **_clean(event),
         "status": event.status,
         "started_at": event.started_at,
         "ended_at": event.ended_at,
         "external_id": event.external_id,
-        "trigger_source": redact_text(event.trigger_source),
-        "trigger_detail": _cut(redact_text(event.trigger_detail), _DETAIL_LIMIT),
-        "task": redact_text(event.task),
-        "error_type": redact_text(event.error_type),
-        "error_message": _cut(redact_text(event.error_message), _MESSAGE_LIMIT),
-        "output_summary": _cut(redact_text(event.output_summary), _MESSAGE_LIMIT),
         "parent_ref": event.parent_ref,
         "retry_ref": event.retry_ref,
         "external_version": event.external_version,
@@ -156,23 +163,19 @@ def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> Prepar
 
 def prepare_step(event: StepEvent, *, now: datetime, may_backfill: bool) -> PreparedStep | Problem:
     """Make a step's report ready. Arguments as for `prepare_run`."""
-    latest = event.started_at
-    if event.duration_ms and event.started_at < now:
-        # A duration beyond the present changes nothing about the age, and may lie beyond the calendar.
-        age = now - event.started_at
-        latest = now - max(timedelta(), age - timedelta(milliseconds=min(event.duration_ms, age // _MILLISECOND)))
+    # A duration that reaches beyond the present says nothing about the age.
+    age = max(now - event.started_at, timedelta())
+    latest = event.started_at + timedelta(milliseconds=min(event.duration_ms or 0, age // _MILLISECOND))
     flags = _flags([event.started_at], latest, now, may_backfill=may_backfill)
     if isinstance(flags, Problem):
         return flags
     texts = {"input": as_text(event.input), "output": as_text(event.output)}
     fields: dict[str, Any] = {
-        "name": _cut(redact_text(event.name), 200),
+        **_clean(event),
         "kind": event.kind,
         "status": event.status,
         "started_at": event.started_at,
         "duration_ms": event.duration_ms,
-        "error_type": redact_text(event.error_type),
-        "error_message": _cut(redact_text(event.error_message), _MESSAGE_LIMIT),
         "usage": asdict(event.usage) if event.usage else None,
         "decision_id": event.action_id,
         "position": event.position or None,
@@ -192,9 +195,6 @@ def prepare_step(event: StepEvent, *, now: datetime, may_backfill: bool) -> Prep
         started_at=fields["started_at"],
         texts={side: text for side, text in texts.items() if text is not None},
     )
-
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def name_uuid(name: str) -> UUID | None:

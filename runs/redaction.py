@@ -14,6 +14,7 @@ import binascii
 import math
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 MARK = "[redacted]"
@@ -26,8 +27,32 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET_WORDS = frozenset(
-    "authorization cookie cookies passwd pwd passcode secret secrets apikey apikeys credential credentials "
-    "jwt bearer signature sig otp cvv cvc csrf xsrf privatekey accesskey secretkey".split()
+    [
+        "authorization",
+        "cookie",
+        "cookies",
+        "passwd",
+        "pwd",
+        "passcode",
+        "secret",
+        "secrets",
+        "apikey",
+        "apikeys",
+        "credential",
+        "credentials",
+        "jwt",
+        "bearer",
+        "signature",
+        "sig",
+        "otp",
+        "cvv",
+        "cvc",
+        "csrf",
+        "xsrf",
+        "privatekey",
+        "accesskey",
+        "secretkey",
+    ]
 )
 _PASSWORD = ("password", "passwords", "passwd", "pwd", "passphrase", "passcode")
 _SECRET_ENDINGS = (*_PASSWORD, "secret", "apikey", "authorization")
@@ -54,7 +79,7 @@ def _is_secret(name: str) -> bool:
         words == ("auth",)
         or words[-1].endswith("token")
         or any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words)
-        or any(pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False))
+        or any(pair in _SECRET_PAIRS for pair in pairwise(words))
     )
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from controlplane import gateway
 from controlplane.api import shapes
-from controlplane.api.authentication import AgentKeyAuthentication, HasScope, principal_of
+from controlplane.api.authentication import principal_of
 from controlplane.api.bodies import read_raw, read_struct
+from controlplane.api.machines import MachineView, json_response
 from controlplane.api.waiting import read_wait, wait_for
 from controlplane.gateway.answers import REVIEW_RETRY_SECONDS, Answer, told
 from controlplane.gateway.approved import find_decision
@@ -46,27 +45,14 @@ class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     result_digest: _DIGEST | None = None
 
 
-class AgentView(APIView):
-    """A view for agents' keys."""
-
-    authentication_classes = (AgentKeyAuthentication,)
-    permission_classes = (HasScope,)
-    scope: str | None = None
-
-
-def json_response(body: Any, *, status: int = 200) -> HttpResponse:
-    """Write JSON as it is, without DRF's renderer."""
-    return HttpResponse(json.dumps(body), status=status, content_type="application/json")
-
-
 def _told(answer: Answer) -> HttpResponse:
     response = json_response(answer.as_json(), status=answer.status)
-    if answer.status == 202:  # noqa: PLR2004
+    if answer.status == 202:
         response["Retry-After"] = str(REVIEW_RETRY_SECONDS)
     return response
 
 
-class ActionsView(AgentView):
+class ActionsView(MachineView):
     """Ask leave for an action."""
 
     scope = KeyScope.ACT
@@ -75,7 +61,11 @@ class ActionsView(AgentView):
         operation_id="ask",
         parameters=[_IDEMPOTENCY],
         request=shapes.AskShape,
-        responses={200: shapes.AnswerShape, 202: shapes.AnswerShape, **shapes.problems(400, 401, 403, 413, 415, 422, 503)},
+        responses={
+            200: shapes.AnswerShape,
+            202: shapes.AnswerShape,
+            **shapes.problems(400, 401, 403, 413, 415, 422),
+        },
     )
     def post(self, request: Request) -> HttpResponse:
         """Ask "may I?". Act only on an `allow` that is not `replayed`, or after your own redemption."""
@@ -88,7 +78,7 @@ class ActionsView(AgentView):
         )
 
 
-class ActionView(AgentView):
+class ActionView(MachineView):
     """One action of the asking or executing agent."""
 
     scope = KeyScope.ACT
@@ -117,14 +107,14 @@ class ActionView(AgentView):
         return json_response(told(decision).as_json())
 
 
-class RedeemView(AgentView):
+class RedeemView(MachineView):
     """Use a grant up."""
 
     scope = KeyScope.ACT
 
     @extend_schema(
         operation_id="redeem", parameters=[_IDEMPOTENCY], request=shapes.RedeemShape,
-        responses={200: shapes.RedeemedShape, **shapes.problems(400, 401, 403, 404, 409, 410, 415, 422, 503)},
+        responses={200: shapes.RedeemedShape, **shapes.problems(400, 401, 403, 404, 409, 410, 415, 422)},
     )  # fmt: skip
     def post(self, request: Request, action_id: UUID) -> HttpResponse:
         """Get the exact bytes to execute, once; everything is evaluated again."""
@@ -138,14 +128,14 @@ class RedeemView(AgentView):
         return json_response(redeemed.as_json())
 
 
-class OutcomeView(AgentView):
+class OutcomeView(MachineView):
     """Report what came of an action."""
 
     scope = KeyScope.ACT
 
     @extend_schema(
         operation_id="report_outcome", request=shapes.OutcomeShape,
-        responses={200: shapes.GrantShape, **shapes.problems(400, 401, 403, 404, 409, 415, 422, 503)},
+        responses={200: shapes.GrantShape, **shapes.problems(400, 401, 403, 404, 409, 415, 422)},
     )  # fmt: skip
     def post(self, request: Request, action_id: UUID) -> HttpResponse:
         """Say whether it worked, once; the same report again changes nothing."""

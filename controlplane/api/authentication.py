@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from audit import sql
 from audit.refusals import Forbidden, Unauthenticated
+from controlplane.api.floods import REFUSED, count
 from controlplane.api.problems import CHALLENGE
 from registry.authentication import Principal, authenticate
 
@@ -24,12 +25,14 @@ class AgentKeyAuthentication(BaseAuthentication):
 
         Raises:
             Unauthenticated: missing, malformed, unknown, expired or revoked key.
+            Flooded: too many of these from one address.
         """
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         principal = None
         if scheme.lower() == "bearer":
             principal = authenticate(text.strip(), now=sql.now())
         if principal is None:
+            count(REFUSED, request.META.get("REMOTE_ADDR", ""))
             raise Unauthenticated
         return principal, None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -10,7 +12,7 @@ from django.http import UnreadablePostError
 from rest_framework.request import Request
 
 from audit.canonical import loads
-from audit.refusals import Malformed, TooLarge, UnsupportedMedia
+from audit.refusals import Malformed, Problem, Refusal, TooLarge, UnsupportedMedia
 from controlplane.gateway.bodies import MAX_BODY, convert
 
 MAX_INGEST = 5 * 1024 * 1024
@@ -67,6 +69,20 @@ def _unpack(raw: bytes, limit: int) -> bytes:
     if not unpacker.eof or unpacker.unused_data:
         raise Malformed("The body is not one whole gzip stream.")
     return plain
+
+
+@contextmanager
+def below(pointer: str) -> Iterator[None]:
+    """Put a pointer before those of a refusal: what was read is a part of the body.
+
+    Args:
+        pointer: where the part stands.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.errors = tuple(Problem(pointer + each.pointer, each.code, each.detail) for each in refusal.errors)
+        raise
 
 
 def read_struct(request: Request, to: type[Any], *, limit: int = MAX_BODY) -> Any:

@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from audit import sql
 from audit.refusals import Forbidden
 from controlplane.api import shapes
-from controlplane.api.actions import AgentView, json_response
 from controlplane.api.authentication import principal_of
 from controlplane.api.bodies import read_struct
+from controlplane.api.machines import MachineView, json_response
 from controlplane.api.waiting import read_wait, wait_for
 from controlplane.gateway.answers import moment
 from registry.authentication import Principal
@@ -33,7 +33,7 @@ class AckBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     note: Annotated[str, msgspec.Meta(max_length=2000)] = ""
 
 
-class SelfView(AgentView):
+class SelfView(MachineView):
     """The agent behind the key."""
 
     @extend_schema(operation_id="self", responses={200: shapes.SelfShape, **shapes.problems(401, 403)})
@@ -66,7 +66,7 @@ class SelfView(AgentView):
         )
 
 
-class CommandsView(AgentView):
+class CommandsView(MachineView):
     """The commands that wait for the agent."""
 
     @extend_schema(
@@ -82,7 +82,7 @@ class CommandsView(AgentView):
         return json_response({"commands": [_command(command) for command in commands]})
 
 
-class AckView(AgentView):
+class AckView(MachineView):
     """Acknowledge a command."""
 
     @extend_schema(

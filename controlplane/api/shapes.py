@@ -25,7 +25,7 @@ class ProblemShape(s.Serializer[Any]):
     instance = s.CharField()
     code = s.CharField(help_text="stable machine word")
     request_id = s.CharField()
-    errors = ProblemErrorShape(many=True)
+    errors = ProblemErrorShape(many=True)  # type: ignore[assignment]  # a serializer's own name
     retry_at = s.DateTimeField(required=False, help_text="UTC")
 
 

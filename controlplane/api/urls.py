@@ -1,17 +1,76 @@
-"""Addresses of version 1."""
+"""Addresses of the API (semantics 13). None ends with a slash."""
 
 from __future__ import annotations
 
-from django.urls import path
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, re_path
 
-from controlplane.api import actions, selves
+from controlplane.api import (
+    actions,
+    agents,
+    approvals,
+    decisions,
+    policies,
+    schema,
+    selves,
+    simulating,
+    spend,
+    trail,
+    versions,
+)
+
+
+def nothing(_request: HttpRequest, **_path: str) -> HttpResponse:
+    """Answer every other address below ``/api/``; the console's catch-all would redirect to its log-in page.
+
+    Raises:
+        Http404: always.
+    """
+    raise Http404
+
 
 urlpatterns = [
-    path("actions", actions.ActionsView.as_view()),
-    path("actions/<uuid:action_id>", actions.ActionView.as_view()),
-    path("actions/<uuid:action_id>/redeem", actions.RedeemView.as_view()),
-    path("actions/<uuid:action_id>/outcome", actions.OutcomeView.as_view()),
-    path("self", selves.SelfView.as_view()),
-    path("commands", selves.CommandsView.as_view()),
-    path("commands/<uuid:command_id>/ack", selves.AckView.as_view()),
+    # Agents, by their keys.
+    path("v1/actions", actions.ActionsView.as_view()),
+    path("v1/actions/<uuid:action_id>", actions.ActionView.as_view()),
+    path("v1/actions/<uuid:action_id>/redeem", actions.RedeemView.as_view()),
+    path("v1/actions/<uuid:action_id>/outcome", actions.OutcomeView.as_view()),
+    path("v1/self", selves.SelfView.as_view()),
+    path("v1/commands", selves.CommandsView.as_view()),
+    path("v1/commands/<uuid:command_id>/ack", selves.AckView.as_view()),
+    # People, by their sessions.
+    path("v1/agents", agents.AgentsView.as_view()),
+    path("v1/agents/<slug:slug>", agents.OneAgentView.as_view()),
+    path("v1/agents/<slug:slug>/pause", agents.PauseView.as_view()),
+    path("v1/agents/<slug:slug>/resume", agents.ResumeView.as_view()),
+    path("v1/agents/<slug:slug>/commands", agents.AgentCommandsView.as_view()),
+    path("v1/agents/<slug:slug>/commands/<uuid:id>", agents.AgentCommandView.as_view()),
+    path("v1/keys", agents.KeysView.as_view()),
+    path("v1/keys/<slug:public_id>", agents.KeyView.as_view()),
+    path("v1/versions", versions.VersionsView.as_view()),
+    path("v1/versions/<int:id>", versions.VersionView.as_view()),
+    path("v1/releases", versions.ReleasesView.as_view()),
+    path("v1/releases/<int:id>", versions.ReleaseView.as_view()),
+    path("v1/releases/rollback", versions.RollBackView.as_view()),
+    path("v1/policies", policies.PoliciesView.as_view()),
+    path("v1/policies/simulate", simulating.SimulateView.as_view()),
+    path("v1/policies/<int:number>", policies.RevisionView.as_view()),
+    path("v1/policies/<int:number>/publish", policies.PublishView.as_view()),
+    path("v1/policies/<int:number>/rollback", policies.RestoreView.as_view()),
+    path("v1/decisions", decisions.DecisionsView.as_view()),
+    path("v1/decisions/<uuid:id>", decisions.DecisionView.as_view()),
+    path("v1/approvals", approvals.ApprovalsView.as_view()),
+    path("v1/approvals/<uuid:id>", approvals.ApprovalView.as_view()),
+    path("v1/approvals/<uuid:id>/votes", approvals.VotesView.as_view()),
+    path("v1/approvals/<uuid:id>/action", approvals.HeldActionView.as_view()),
+    path("v1/usage", spend.UsagesView.as_view()),
+    path("v1/usage/<uuid:id>", spend.UsageView.as_view()),
+    path("v1/budgets", spend.BudgetsView.as_view()),
+    path("v1/budgets/<slug:slug>", spend.BudgetView.as_view()),
+    path("v1/audit", trail.EntriesView.as_view()),
+    path("v1/audit/<uuid:id>", trail.EntryView.as_view()),
+    # Anyone.
+    path("schema", schema.schema),
+    path("docs", schema.docs),
+    re_path(r"^(?P<rest>.*)$", nothing),
 ]

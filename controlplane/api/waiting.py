@@ -30,7 +30,7 @@ def read_wait(text: str | None) -> float:
     if not text:
         return 0.0
     digits = text.removesuffix("s")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 6):  # noqa: PLR2004
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 6):
         raise BadQuery("wait is a whole number of seconds.")
     return min(float(digits), MOST_SECONDS)
 

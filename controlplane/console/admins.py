@@ -7,7 +7,7 @@ dialogs (`controlplane.console.dialogs`), which call operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -84,6 +84,7 @@ class ConsoleAdmin(ModelAdmin):
     """A list and an object page, read only, of what the person may see.
 
     Attributes:
+        plural: what the pages are called; the model's own plural when left out.
         roles: who has these pages at all.
         related: what the queryset joins.
         page_template: of the object page.
@@ -93,6 +94,7 @@ class ConsoleAdmin(ModelAdmin):
         default_tab: value of the tab that is open when the address names none.
     """
 
+    plural: ClassVar[str] = ""
     roles: ClassVar[frozenset[str]] = READERS
     related: ClassVar[tuple[str, ...]] = ()
     page_template: ClassVar[str] = "console/sheet.html"
@@ -109,8 +111,8 @@ class ConsoleAdmin(ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether the person has these pages."""
-        user = viewer(request)
-        return user.is_active and user.role in self.roles
+        user = request.user
+        return isinstance(user, User) and user.is_active and user.role in self.roles
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether the person has these pages and sees the object."""
@@ -185,10 +187,13 @@ class ConsoleAdmin(ModelAdmin):
         """Return the frozen dataclass that the page shows."""
         raise NotImplementedError
 
-    def render(self, request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    def render(
+        self, request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200
+    ) -> HttpResponse:
         """Render a page inside the console's frame."""
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # Django's admin reads it
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "pages": self, **context}
+        up = {"list_url": list_of(self.model), "list_name": self.called}
+        frame = {**self.admin_site.each_context(request), **up, **context}
         return TemplateResponse(request, template, frame, status=status)
 
     def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
@@ -196,11 +201,19 @@ class ConsoleAdmin(ModelAdmin):
         if request.method not in _READING:
             return HttpResponseNotAllowed(_READING)
         context = {
-            "title": str(self.opts.verbose_name_plural).capitalize(),
+            "title": self.called,
             "buttons": self.list_buttons(request),
             **(extra_context or {}),
         }
-        return super().changelist_view(request, context)
+        response = super().changelist_view(request, context)
+        if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
+            response.context_data |= _around(response.context_data["cl"])
+        return response
+
+    @property
+    def called(self) -> str:
+        """What the pages are called."""
+        return self.plural or str(self.opts.verbose_name_plural).capitalize()
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
         """Return the buttons above the list."""
@@ -209,6 +222,34 @@ class ConsoleAdmin(ModelAdmin):
     def address(self, row: Any, word: str = "change") -> str:
         """Return the address of an object's page or dialog."""
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{word}", args=[row.pk])
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter of a list, as it is drawn; `tab` where it is the row of tabs."""
+
+    title: str
+    choices: tuple[Mapping[str, Any], ...]
+    tab: bool
+
+    @property
+    def chosen(self) -> str:
+        """What is chosen now."""
+        return next((str(choice["display"]) for choice in self.choices if choice["selected"]), "All")
+
+
+def _around(cl: Any) -> dict[str, Any]:
+    """Return what the list shows around its rows. Nothing is counted: a full page may have a next one."""
+    filters = tuple(
+        Filter(str(spec.title), tuple(spec.choices(cl)), getattr(spec, "is_tab", False)) for spec in cl.filter_specs
+    )
+    first, full = cl.page_num == 1, len(cl.result_list) == cl.list_per_page
+    return {
+        "filters": filters,
+        "is_filtered": bool(cl.filter_params) or not first,
+        "previous_page": "" if first else cl.get_query_string({"p": cl.page_num - 1}),
+        "next_page": cl.get_query_string({"p": cl.page_num + 1}) if full else "",
+    }
 
 
 def page_of(row: Model, word: str = "change") -> str:
@@ -220,5 +261,3 @@ def list_of(model: type[Model], query: str = "") -> str:
     """Return the address of a list, filtered by a query string."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{query}" if query else url
-
-

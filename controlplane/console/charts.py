@@ -130,8 +130,10 @@ def span(*, began: datetime, ended: datetime | None, start: datetime, end: datet
     """Place a step on its run's time line; what lies outside is drawn at the edge.
 
     Args:
-        began, ended: of the step; without an end it lasts until the run's.
-        start, end: of the run.
+        began: of the step.
+        ended: of the step; without an end it lasts until the run's.
+        start: of the run.
+        end: of the run.
     """
     whole = max((end - start) / timedelta(microseconds=1), 1.0)
     left = min(max((began - start) / timedelta(microseconds=1) / whole, 0.0), 1.0)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views import View
@@ -83,12 +84,14 @@ class Dialog(View):
 
     Attributes:
         pages: whose object it is about.
+        site: in its place for a dialog of the whole console.
         form_class: what is asked for.
         row: the object; None for a dialog of a list.
     """
 
     http_method_names = ["get", "head", "post"]
-    pages: ConsoleAdmin = None  # type: ignore[assignment]  # as_view() gives it
+    pages: ConsoleAdmin = None  # type: ignore[assignment]  # as_view() gives it, or the site
+    site: AdminSite = None  # type: ignore[assignment]
     form_class: ClassVar[type[forms.Form]] = NoForm
     template: ClassVar[str] = "console/dialog.html"
     row: Any = None
@@ -131,8 +134,8 @@ class Dialog(View):
         object_id = kwargs.get("object_id")
         if object_id is not None:
             self.row = self.pages.found(request, object_id)
-        elif not self.pages.has_module_permission(request):
-            raise_forbidden()
+        elif self.pages is not None and not self.pages.has_module_permission(request):
+            raise Http404
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # no asynchronous views
 
     def get(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -177,13 +180,8 @@ class Dialog(View):
         status = refusal.status if refusal else status
         if self.request.headers.get(FRAGMENT):
             return TemplateResponse(self.request, "console/dialog_body.html", context, status=status)
-        return self.pages.render(self.request, self.template, context, status=status)
+        return self.framed(self.template, context, status=status)
 
-
-def raise_forbidden() -> None:
-    """Refuse a page that the person's role does not have.
-
-    Raises:
-        Forbidden: always.
-    """
-    raise Forbidden("Your role does not have this page.")
+    def framed(self, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+        """Render a page inside the console's frame."""
+        return self.pages.render(self.request, template, context, status=status)

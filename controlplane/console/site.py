@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
+from controlplane.console.demonstration import LoadDemonstration
 from controlplane.console.home import read_home
 from controlplane.console.people import viewer
 from controlplane.console.searching import find
@@ -21,6 +23,16 @@ class ConsoleSite(UnfoldAdminSite):
     site_title = "Control plane"
     enable_nav_sidebar = True
     final_catch_all_view = False
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Return the addresses that belong to no model."""
+        return [path("demo/", self.admin_view(LoadDemonstration.as_view(site=self)), name="demo")]
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead home: the sidebar is the map, and Django's page of an app would be a second one."""
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show what waits for this person, and whether anything is wrong."""
@@ -43,3 +55,8 @@ def stylesheet(request: HttpRequest) -> str:
 def script(request: HttpRequest) -> str:
     """Return the address of the console's script."""
     return static("console/console.js")
+
+
+def favicon(request: HttpRequest) -> str:
+    """Return the address of the console's icon."""
+    return static("console/favicon.svg")

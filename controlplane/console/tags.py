@@ -95,9 +95,13 @@ def _segment(segment: text.Segment) -> SafeString | str:
     if not segment.hidden:
         return segment.text
     # The box stands in the text's place and is read aloud by its name.
-    return format_html(
-        '<span class="cp-hidden" title="{}"><bdi>{}</bdi></span>', segment.hidden.lower(), segment.text
-    )
+    return format_html('<span class="cp-hidden" title="{}"><bdi>{}</bdi></span>', segment.hidden.lower(), segment.text)
+
+
+@register.filter(name="visible_or_markup")
+def make_visible_unless_markup(value: Any) -> SafeString:
+    """Leave what a tag drew as it is; treat everything else as foreign text."""
+    return value if isinstance(value, SafeString) else make_visible(value)
 
 
 @register.filter(name="prettyjson")

@@ -14,7 +14,9 @@ import rfc8785
 # surrogate, private use, unassigned, line and paragraph separators.
 _HIDDEN: Final = frozenset({"Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Blanks that look like the blank but are not, and letters that are drawn as nothing.
-_BLANKS: Final = frozenset("\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
+_BLANKS: Final = frozenset(
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
 _EMPTY: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _PLAIN: Final = frozenset("\n\t")
 _SHORT: Final = re.compile(r"[\x20-\x7e\n\t]*\Z")
@@ -39,12 +41,7 @@ def is_hidden(character: str) -> bool:
     if character in _PLAIN:
         return False
     is_variation = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-    return (
-        is_variation
-        or character in _BLANKS
-        or character in _EMPTY
-        or unicodedata.category(character) in _HIDDEN
-    )
+    return is_variation or character in _BLANKS or character in _EMPTY or unicodedata.category(character) in _HIDDEN
 
 
 def segments(text: str) -> list[Segment]:

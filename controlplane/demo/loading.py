@@ -66,7 +66,7 @@ def load(*, by: User, now: datetime) -> Loaded:
     lead = User.objects.get(username="demo-lead")
     members = [*team.members.all(), by]
     save_team(slug=TEAM, name=team.name, lead=lead, members=members, by=by, now=now)
-    return Loaded(_fresh_key(lead, now), passwords, _import(by, now))
+    return Loaded(_fresh_key(lead, now), passwords, _import(by))
 
 
 def _fresh_key(lead: User, now: datetime) -> str:
@@ -78,10 +78,11 @@ def _fresh_key(lead: User, now: datetime) -> str:
     return text
 
 
-def _import(by: User, now: datetime) -> int:
-    executions = []
+def _import(by: User) -> int:
+    executions: list[object] = []
     for path in sorted((HERE / "executions").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         executions.extend(document["data"] if isinstance(document.get("data"), list) else [document])
     agent = Agent.objects.select_related("team").get(slug=IMPORTED)
-    return gateway.import_executions(agent=agent, environment="production", executions=executions, by=by, now=now)
+    gateway.import_executions(agent=agent, environment="production", executions=executions, by=by)
+    return len(executions)

@@ -28,6 +28,7 @@ from policies.facts import Action, Verdict
 from policies.models import Decision
 from policies.operations import NewDecision, write_decision
 from policies.operations.decisions import reasons_as_json
+from policies.reasons import reason
 from policies.states import Effect
 from registry.authentication import Principal
 from registry.models import Agent
@@ -188,9 +189,9 @@ def _settle(
 def _room_in_queues(verdict: Verdict, standing: Standing) -> Verdict:
     """Throttle an agent that has too much waiting; deny where a policy names no existing queue."""
     if Queue.objects.filter(slug__in=verdict.queues).count() != len(verdict.queues):
-        return denied(verdict, "evaluation_error")
+        return denied(verdict, reason("evaluation_error"))
     if ApprovalRequest.objects.open().filter(agent=standing.agent_id).count() >= MOST_PENDING:
-        return throttled(verdict, "approval_queue_full", most=MOST_PENDING)
+        return throttled(verdict, reason("approval_queue_full", most=MOST_PENDING))
     return verdict
 
 

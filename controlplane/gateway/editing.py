@@ -41,7 +41,7 @@ class Edit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     """Body of ``PUT /api/v1/approvals/{id}/action``: what is left out stays as it is."""
 
     destination: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | msgspec.UnsetType | None = msgspec.UNSET
-    units: Annotated[int, msgspec.Meta(ge=1, le=2 ** 53 - 1)] | msgspec.UnsetType | None = msgspec.UNSET
+    units: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | msgspec.UnsetType | None = msgspec.UNSET
     amount: Amount | msgspec.UnsetType | None = msgspec.UNSET
     payload: Any = msgspec.UNSET
     data_classes: Annotated[list[Label], msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET

@@ -125,7 +125,7 @@ def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.
 
 def import_executions(
     *, agent: Agent, environment: str, executions: Sequence[object], by: User, clock: Clock = sql.clock
-) -> int:
+) -> IngestOutcome:
     """Import executions in n8n's own format as runs of an agent, with the usage inside them.
 
     Args:
@@ -136,7 +136,7 @@ def import_executions(
         clock: read once.
 
     Returns:
-        How many runs and steps are new.
+        What became of each run and step.
     """
     with sql.writing():
         standing = facts.by_agent(agent_id=agent.pk, environment=environment, lock=False)
@@ -144,7 +144,7 @@ def import_executions(
         source = Source(agent=agent, environment=environment, version_id=standing.version_id, may_backfill=True)
         found = import_n8n(executions=executions, source=source, by=by, now=now)
         _book(found.usages, by=by, now=now)
-    return sum(result.status == "created" for result in found.results)
+    return found
 
 
 def _book(usages: Sequence[ReportedUsage], *, by: Acting, now: datetime) -> None:

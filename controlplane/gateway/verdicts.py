@@ -25,14 +25,14 @@ def judged(snapshot: Snapshot, subject: Subject, declared: Declared, *, now: dat
     return judge(snapshot, subject, declared, now)
 
 
-def denied(verdict: Verdict, code: str, **parameters: object) -> Verdict:
-    """Turn a verdict into a denial for one further reason; nothing is taken."""
-    return _instead(verdict, Effect.DENY, reason(code, **parameters), None)
+def denied(verdict: Verdict, why: Reason) -> Verdict:
+    """Turn a verdict into a denial; nothing is taken."""
+    return _instead(verdict, Effect.DENY, why, None)
 
 
-def throttled(verdict: Verdict, code: str, *, retry_at: datetime | None = None, **parameters: object) -> Verdict:
-    """Turn a verdict into a throttle for one further reason; nothing is taken."""
-    return _instead(verdict, Effect.THROTTLE, reason(code, **parameters), retry_at)
+def throttled(verdict: Verdict, why: Reason, *, retry_at: datetime | None = None) -> Verdict:
+    """Turn a verdict into a throttle; nothing is taken."""
+    return _instead(verdict, Effect.THROTTLE, why, retry_at)
 
 
 def _instead(verdict: Verdict, effect: Effect, why: Reason, retry_at: datetime | None) -> Verdict:

@@ -19,6 +19,8 @@ _TICK_SECONDS = 1.0
 _TICK_BEFORE_READY_SECONDS = 0.1
 _QUESTION_SECONDS = 5.0
 _LAST = "broker"
+# What may wait for the first readiness waits no longer than this.
+_LONGEST_WAIT_SECONDS = 15.0
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,6 +52,7 @@ class Supervisor:
         self.say = say
         self.was_ready = False
         self.orders = 0
+        self.began = time.monotonic()
 
     def run(self) -> None:
         """Run until a signal says otherwise; afterwards none of the processes is left."""
@@ -71,11 +74,16 @@ class Supervisor:
         changed = False
         for child in self.children:
             changed |= self._collect(child, "it is started again")
-            if not child.is_running and time.monotonic() >= child.start_after:
+            if not child.is_running and self._is_due(child):
                 self.guard.watch(child.start())
                 changed = True
         if changed:
             self._remember()
+
+    def _is_due(self, child: Child) -> bool:
+        now = time.monotonic()
+        waits = child.plan.may_wait and not self.was_ready and now - self.began < _LONGEST_WAIT_SECONDS
+        return now >= child.start_after and not waits
 
     def _collect(self, child: Child, consequence: str) -> bool:
         group = child.process.pid if child.process else 0
@@ -127,7 +135,7 @@ class Supervisor:
         now = time.monotonic()
         due = [child.start_after - now for child in self.children if not child.is_running]
         tick = _TICK_SECONDS if self.was_ready else _TICK_BEFORE_READY_SECONDS
-        select.select([wake_up], [], [], max(0.01, min([tick, *due])))
+        select.select([wake_up], [], [], max(0.05, min([tick, *due])))
         with contextlib.suppress(BlockingIOError):
             os.read(wake_up, 4096)
 

@@ -85,6 +85,7 @@ def worker(environment: Environment, root: Path) -> Plan:
         ),
         folder=root,
         patience_seconds=_TASK_SECONDS,
+        may_wait=True,
     )  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def beat(environment: Environment, root: Path) -> Plan:
         command=(*_celery("beat"), "--loglevel", "warning", "--pidfile", ""),
         folder=root,
         patience_seconds=10,
+        may_wait=True,
     )
 
 

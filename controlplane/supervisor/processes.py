@@ -29,12 +29,14 @@ class Plan:
         command: program and arguments.
         folder: working folder.
         patience_seconds: how long it may take to end after it was asked to.
+        may_wait: whether its first start may wait until people can sign in, which is sooner if it does.
     """
 
     name: str
     command: tuple[str, ...]
     folder: Path
     patience_seconds: float
+    may_wait: bool = False
 
 
 def back_off(failures: int) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -25,11 +27,16 @@ def compare(world: World) -> str:
         ),
         verdict.retry_at,
     )
+    if verdict.retry_at is not None and verdict.retry_at > world.now + timedelta(days=30):
+        # The reference looks no further; hours of two zones may first meet after the next jump of a clock.
+        got = replace(got, effect="deny", retry_at=None)
     assert got == reference.evaluate(world.document, VERB_DOCUMENT, world.who, action, world.now), world
     for supposed in verdict.would_have:
         enforced = {**world.document, supposed.policy: {**world.document[supposed.policy], "mode": "enforce"}}
         expected = reference.evaluate(enforced, VERB_DOCUMENT, world.who, action, world.now)
-        assert supposed.effect == expected.effect, world
+        codes = {one.code for one in supposed.reasons}
+        assert codes == {code for _, _, code in expected.codes}, world
+        assert supposed.effect == expected.effect or codes == {"outside_hours"}, world
     return verdict.effect
 
 

@@ -45,6 +45,7 @@ PATTERNS = [
     "email:*", "email:*@acme.com", "email:*@ACME.com", "email:jane@acme.com", "email:Jane@acme.com",
     *CHANNELS, "slack:*", "n8n:*", "n8n:main/*", "account:*", "account:DE1", "account:DE",
 ]  # fmt: skip
+MAIL_PATTERNS = [pattern for pattern in PATTERNS if pattern.startswith("email:")]
 VERB_PATTERNS = [
     *VERB_DOCUMENT,
     "**",
@@ -94,7 +95,7 @@ class Dice(random.Random):
         kind = self.choice(kinds)
         optional: dict[str, Callable[[], Any]] = {
             "verb": lambda: self.one_or_many(VERB_PATTERNS),
-            "destination": lambda: self.one_or_many(PATTERNS),
+            "destination": lambda: self.one_or_many(self.choice([PATTERNS, MAIL_PATTERNS])),
             "data_class": lambda: self.one_or_many(LABELS),
             "capability": lambda: self.one_or_many(["read", "write", "notify", "execute"]),
         }

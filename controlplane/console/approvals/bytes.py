@@ -51,8 +51,10 @@ def read_change(before: bytes, after: bytes, old: dict[str, Any], new: dict[str,
     """Compare two revisions.
 
     Args:
-        before, after: canonical actions.
-        old, new: what was extracted and declared with them.
+        before: the earlier canonical action.
+        after: the later one.
+        old: what was extracted and declared with the earlier one.
+        new: the same of the later one.
     """
     lines = diffs.line_diff(text.pretty(json.loads(before)), text.pretty(json.loads(after)))
     labels = ""

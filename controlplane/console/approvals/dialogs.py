@@ -122,7 +122,7 @@ class Approve(HeldDialog):
         return Words(
             f"Approve {verb} of {agent}?",
             (
-                "When the last approval is in, the agent may execute exactly the bytes you read, once, within 15 minutes.",
+                "When the last approval is in, the agent may execute the bytes you read, once, within 15 minutes.",
                 "Policy, limits and budget are checked again at that moment.",
             ),
             f"Approve {verb}",
@@ -191,9 +191,7 @@ class Edit(HeldDialog):
             "data_classes": [label.strip() for label in data["data_classes"].split(",") if label.strip()],
         }
         request = gateway.edit(request_id=self.row.pk, revision=data["revision"], raw=dumps(change), by=self.user)
-        return Done(
-            f"Revision {request.revision} is in place. Earlier votes are void.", self.pages.address(self.row)
-        )
+        return Done(f"Revision {request.revision} is in place. Earlier votes are void.", self.pages.address(self.row))
 
 
 def _amount(data: Mapping[str, Any]) -> dict[str, str] | None:

@@ -49,7 +49,12 @@ _Keep = Callable[[Rows, User, datetime], Rows]
 class Inbox(Tab):
     """What waits for me, what waits, what is decided."""
 
-    tabs = (("mine", "Mine", _mine), ("open", "All open", _open), ("decided", "Decided", _decided), ("all", "All", _all))
+    tabs = (
+        ("mine", "Mine", _mine),
+        ("open", "All open", _open),
+        ("decided", "Decided", _decided),
+        ("all", "All", _all),
+    )
 
 
 class TeamThen(ByTeam):
@@ -67,18 +72,20 @@ class SinceAsked(Since):
 class ApprovalPages(ConsoleAdmin):
     """Held actions."""
 
+    plural = "Approvals"
     roles = EVERYBODY
     related = ("agent__team", "agent__owner", "decision")
     page_template = "console/approvals/page.html"
     dialogs = {"approve": Approve, "reject": Reject, "edit": Edit, "cancel": Cancel}
-    empty = Empty("Nothing waits here.", "What an agent asks and a policy holds back appears here, soonest deadline first.")
-    list_display = ("asks", "standing", "reach", "units", "agent", "approvals", "until")
+    empty = Empty(
+        "Nothing waits here.", "What an agent asks and a policy holds back appears here, soonest deadline first."
+    )
+    list_display = ("asks", "standing", "reach", "units", "of_agent", "approvals", "until")
     list_filter = (Inbox, "state", ByAgent, TeamThen, SinceAsked)
     search_fields = ("decision__verb", "agent__slug", "agent__name")
     search_help_text = "Search verb or agent"
     ordering = ("expires_at", "id")
 
-    agent = agent_column()
     standing = state_column("approval")
 
     def get_queryset(self, request: HttpRequest) -> Rows:
@@ -89,7 +96,10 @@ class ApprovalPages(ConsoleAdmin):
         """Count the votes of the shown page in one query."""
         cl = super().get_changelist_instance(request)
         votes = Vote.objects.filter(request__in=[row.pk for row in cl.result_list], verdict=Verdict.APPROVE)
-        found = {(row["request"], row["revision"]): row["n"] for row in votes.values("request", "revision").annotate(n=Count("id"))}
+        found = {
+            (row["request"], row["revision"]): row["n"]
+            for row in votes.values("request", "revision").annotate(n=Count("id"))
+        }
         for row in cl.result_list:
             row.approvals_now = found.get((row.pk, row.revision), 0)
         return cl
@@ -98,6 +108,11 @@ class ApprovalPages(ConsoleAdmin):
     def asks(self, row: ApprovalRequest) -> str:
         """Name the verb."""
         return row.decision.verb
+
+    @admin.display(description="agent", ordering="agent__slug")
+    def of_agent(self, row: ApprovalRequest) -> str:
+        """Name the agent; its page is not every reviewer's."""
+        return row.agent.slug
 
     @admin.display(description="reach")
     def reach(self, row: ApprovalRequest) -> str:
@@ -132,7 +147,11 @@ class QueuePages(ConsoleAdmin):
     """Queues."""
 
     roles = EVERYBODY
-    empty = Empty("No queues yet.", "A queue names who reviews. Queues are written in the installation's document:", "python3 manage.py apply FILE.yaml --by USER")
+    empty = Empty(
+        "No queues yet.",
+        "A queue names who reviews. Queues are written in the installation's document:",
+        "python3 manage.py apply FILE.yaml --by USER",
+    )
     list_display = ("slug", "teams", "quorum", "ttl", "edits", "editor_may_approve", "owner_may_approve")
     search_fields = ("slug",)
 
@@ -171,11 +190,11 @@ class GrantPages(ConsoleAdmin):
     related = ("agent__team", "executor", "decision")
     dialogs = {"revoke": Revoke, "settle": Settle}
     empty = Empty("No grants yet.", "A grant is the single-use leave that comes out of an allowed or approved action.")
-    list_display = ("verb", "standing", "agent", "issued", "redeemed", "expires")
+    list_display = ("verb", "standing", "of_agent", "issued", "redeemed", "expires")
     list_filter = ("state", ByAgent, TeamThen)
     search_fields = ("agent__slug", "decision__verb")
 
-    agent = agent_column()
+    of_agent = agent_column()
     standing = state_column("grant")
     issued = time_column("issued_at")
     redeemed = time_column("redeemed_at", empty="–")

@@ -19,7 +19,8 @@ from controlplane.console import formats, text
 from controlplane.console.admins import Button, page_of
 from controlplane.console.approvals.bytes import Bytes, Change, hidden_note, read_change, shown
 from policies.models import Decision
-from registry.models import User
+from registry.models import Agent, User
+from registry.states import Role
 
 ALIKE: Final = 20
 _REMEMBERED: Final = 500
@@ -63,6 +64,7 @@ class ApprovalPage:
     Attributes:
         heading: who asks for what.
         target: whom it would reach, in words.
+        agent_url: of the agent's page, empty where it is not theirs to see; the decision's likewise.
         bytes: what will be executed; None where this person may not read it.
         hidden: what stands there instead.
         obstacle: why this person may not vote; empty where they may.
@@ -139,11 +141,12 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         obstacle = obstacle_to_vote(request, user, author_id=current.author_id, queues=queues)
     body = bytes(current.body)
     target = _target(facts)
+    sees_agent = user.role != Role.REVIEWER and Agent.objects.visible_to(user).filter(pk=request.agent_id).exists()
     return ApprovalPage(
         heading=f"{request.agent.slug} asks to {decision.verb}",
         target=target,
         agent=request.agent.slug,
-        agent_url=page_of(request.agent),
+        agent_url=page_of(request.agent) if sees_agent else "",
         agent_state=request.agent.state,
         enforcement=request.agent.enforcement,
         team=request.team,
@@ -171,7 +174,7 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         obstacle=obstacle,
         task=facts["task"],
         purpose=facts["purpose"],
-        decision_url=page_of(decision),
+        decision_url=page_of(decision) if sees_agent else "",
         version=decision.version,
         grant_state=grant.state if grant else "",
         grant_until=grant.expires_at if grant and grant.state == GrantState.ISSUED else None,
@@ -185,7 +188,9 @@ def _target(facts: dict[str, Any]) -> str:
     reach = facts["destinations"][0] if number == 1 else formats.plural(number, "destination")
     units = facts["units"]
     amount = _amount(facts)
-    parts = [part for part in (amount, reach if number else "", f"{units} units" if units != max(number, 1) else "") if part]
+    parts = [
+        part for part in (amount, reach if number else "", f"{units} units" if units != max(number, 1) else "") if part
+    ]
     return ", ".join(parts) or "no destination"
 
 

@@ -82,7 +82,9 @@ def read_decision(decision: Decision) -> DecisionPage:
     """Read the page; agent and executor are joined."""
     reasons = tuple(_why(reason) for reason in decision.reasons)
     revision = Revision.objects.filter(number=decision.policy_revision).first()
-    amount = f"{decision.amount_value.normalize():f} {decision.amount_currency}" if decision.amount_value is not None else ""
+    amount = (
+        f"{decision.amount_value.normalize():f} {decision.amount_currency}" if decision.amount_value is not None else ""
+    )
     return DecisionPage(
         heading=f"{decision.agent.slug}: {decision.verb}",
         effect=decision.effect,
@@ -142,12 +144,12 @@ class DecisionPages(ConsoleAdmin):
     related = ("agent", "executor")
     page_template = "console/policies/decision.html"
     empty = Empty("No decisions yet.", "Each question that an agent asks is answered and kept here, with its reasons.")
-    list_display = ("asked", "answer", "agent", "why", "units", "environment", "at_time")
+    list_display = ("asked", "answer", "of_agent", "why", "units", "environment", "at_time")
     list_filter = ("effect", ByAgent, TeamThen, Since, "environment", "dry_run")
     search_fields = ("verb", "agent__slug", "task", "idempotency_key")
     search_help_text = "Search verb, agent, task, idempotency key"
 
-    agent = agent_column()
+    of_agent = agent_column()
     answer = state_column("effect", "effect")
     at_time = time_column("at", "when")
 

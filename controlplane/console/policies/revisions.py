@@ -189,7 +189,9 @@ class Discard(Dialog):
 
     def words(self) -> Words:
         """Name the effect."""
-        return Words(f"Discard r{self.row.number}?", ("The draft stays readable and cannot be published.",), "Discard the draft")
+        return Words(
+            f"Discard r{self.row.number}?", ("The draft stays readable and cannot be published.",), "Discard the draft"
+        )
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Discard."""
@@ -242,11 +244,16 @@ class Draft(Dialog):
 class RevisionPages(ConsoleAdmin):
     """Revisions of the policy set."""
 
+    plural = "Policies"
     related = ("author", "published_by")
     page_template = "console/policies/revision.html"
     dialogs = {"publish": Publish, "roll-back": RollBack, "discard": Discard}
     list_dialogs = {"draft": Draft}
-    empty = Empty("No policies yet.", "Until one is published, every action is denied. Begin with a draft, or apply a document:", "python3 manage.py apply FILE.yaml --by USER")
+    empty = Empty(
+        "No policies yet.",
+        "Until one is published, every action is denied. Begin with a draft, or apply a document:",
+        "python3 manage.py apply FILE.yaml --by USER",
+    )
     list_display = ("name", "standing", "policies", "tests_run", "author", "reason", "published", "created")
     list_filter = ("state",)
     search_fields = ("reason", "author__username")

@@ -187,9 +187,7 @@ class CommandDialog(AgentDialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Request it."""
-        send_command(
-            agent=self.row, kind=self.kind, by=self.user, now=self.now, parameters=_object(data["parameters"])
-        )
+        send_command(agent=self.row, kind=self.kind, by=self.user, now=self.now, parameters=_object(data["parameters"]))
         return self.done(f"{self.kind.label} requested; {self.row.slug} has not answered yet.")
 
 
@@ -293,9 +291,7 @@ class Draft(AgentDialog):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Create it."""
         definition = _object(data["definition"])
-        version = create_version(
-            agent=self.row, definition=definition, note=data["note"], by=self.user, now=self.now
-        )
+        version = create_version(agent=self.row, definition=definition, note=data["note"], by=self.user, now=self.now)
         return Done(f"v{version.number} is a draft.", page_of(version))
 
 
@@ -369,5 +365,3 @@ def _buttons(
         for word, kind in kinds
         if agent.state in kind.states
     )
-
-

@@ -10,9 +10,11 @@ from typing import Any, Final
 from django.db.models import Count, Sum
 
 from approvals.models import ApprovalRequest
+from audit.models import Entry
 from controlplane.console.admins import Button, list_of, page_of
 from controlplane.console.policies.sentences import Sentence, about_agent
 from controlplane.console.registry.agent_dialogs import buttons_of
+from controlplane.console.runs.reading import RunLine, recent_runs, runs_url
 from costs.models import CostRollup
 from costs.summaries import BudgetLine, budget_tree
 from policies.language import PolicySet, parse
@@ -21,7 +23,6 @@ from policies.snapshots import published
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, User
 from registry.permissions import operates, owns
 from registry.states import Environment, KeyState, ReleaseState
-from runs.models import Run
 
 RECENT: Final = 10
 DAY: Final = timedelta(hours=24)
@@ -77,17 +78,6 @@ class CommandLine:
     requested_at: datetime
     reported_at: datetime | None
     note: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """One run."""
-
-    name: str
-    url: str
-    status: str
-    started_at: datetime
-    lasted: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +184,8 @@ def read_agent(agent: Agent, *, user: User, now: datetime) -> AgentPage:
         live=_live(agent),
         may_do=tuple(about_agent(policies, agent=agent.slug, team=agent.team.slug, tags=frozenset(agent.tags))),
         policy_revision=revision.number if revision else None,
-        runs=_runs(agent),
-        runs_url=list_of(Run, by_agent),
+        runs=recent_runs(agent, most=RECENT),
+        runs_url=runs_url(agent),
         decisions=_decisions(agent),
         decisions_url=list_of(Decision, by_agent),
         effects=_effects(agent, now),
@@ -207,17 +197,14 @@ def read_agent(agent: Agent, *, user: User, now: datetime) -> AgentPage:
         month_nanousd=spent["cost"] or 0,
         unpriced=spent["unknown"] or 0,
         budgets=tuple(
-            line for line in budget_tree(user=user, now=now) if line.subject.split(" · ")[0] in {agent.slug, agent.team.slug}
+            line
+            for line in budget_tree(user=user, now=now)
+            if line.subject.split(" · ")[0] in {agent.slug, agent.team.slug}
         ),
-        trail_url=trail_of(agent.slug),
+        trail_url=list_of(Entry, by_agent),
         buttons=main,
         more=more,
     )
-
-
-def trail_of(slug: str) -> str:
-    """Return the address of an agent's trail."""
-    return f"/audit/entry/?agent={slug}"
 
 
 def _kills(agent: Agent) -> tuple[tuple[str, str, str, datetime, str], ...]:
@@ -280,16 +267,6 @@ def _commands(agent: Agent) -> tuple[CommandLine, ...]:
     )
 
 
-def _runs(agent: Agent) -> tuple[RunLine, ...]:
-    return tuple(run_line(row) for row in Run.objects.filter(agent=agent).order_by("-started_at")[:RECENT])
-
-
-def run_line(row: Run) -> RunLine:
-    """Return a run as a line."""
-    lasted = row.ended_at - row.started_at if row.ended_at else None
-    return RunLine(row.task or row.external_id or str(row.pk), page_of(row), row.status, row.started_at, lasted)
-
-
 def _decisions(agent: Agent) -> tuple[DecisionLine, ...]:
     rows: Sequence[Decision] = Decision.objects.filter(agent=agent)[:RECENT]
     return tuple(
@@ -310,5 +287,3 @@ def _spent(agent: Agent, now: datetime) -> dict[str, Any]:
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     rows = CostRollup.objects.filter(agent=agent).real().daily().between(month, now)
     return rows.aggregate(cost=Sum("cost_nanousd"), unknown=Sum("unpriced_calls"))
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,9 +81,7 @@ class AgentPages(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Bring the live version with each row."""
-        live = Release.objects.filter(
-            agent=OuterRef("pk"), environment=Environment.PRODUCTION, state=ReleaseState.LIVE
-        )
+        live = Release.objects.filter(agent=OuterRef("pk"), environment=Environment.PRODUCTION, state=ReleaseState.LIVE)
         return super().get_queryset(request).annotate(live_version=Subquery(live.values("version__number")[:1]))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -112,10 +109,10 @@ class AgentPages(ConsoleAdmin):
         if not row.waiting_now:
             return "–"
         url = list_of(ApprovalRequest, f"show=open&agent={row.slug}")
-        return format_html('<a href="{}">{} {}</a>', url, row.waiting_now, draw_state(ApprovalState.PENDING, "approval"))
+        return format_html(
+            '<a href="{}">{} {}</a>', url, row.waiting_now, draw_state(ApprovalState.PENDING, "approval")
+        )
 
     def page(self, request: HttpRequest, row: Agent) -> AgentPage:
         """Read the agent page."""
         return read_agent(row, user=viewer(request), now=timezone.now())
-
-

@@ -111,9 +111,7 @@ class Throw(Dialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Throw it."""
-        switch = kill(
-            scope=data["scope"], value=data["value"], reason=data["reason"], by=self.user, now=self.now
-        )
+        switch = kill(scope=data["scope"], value=data["value"], reason=data["reason"], by=self.user, now=self.now)
         return Done("The kill switch is in force.", page_of(switch))
 
 
@@ -138,9 +136,7 @@ class KillTeam(Dialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Throw it."""
-        switch = kill(
-            scope=KillScope.TEAM, value=self.row.slug, reason=data["reason"], by=self.user, now=self.now
-        )
+        switch = kill(scope=KillScope.TEAM, value=self.row.slug, reason=data["reason"], by=self.user, now=self.now)
         return Done(f"The agents of {self.row.slug} are stopped.", page_of(switch))
 
 

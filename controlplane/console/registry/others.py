@@ -33,14 +33,15 @@ def link(row: Any, label: str = "") -> SafeString:
 class KeyPages(ConsoleAdmin):
     """Agents' keys; their secrets are nowhere."""
 
+    plural = "Keys"
     related = ("agent__team", "agent__owner", "issued_by")
     dialogs = {"revoke": RevokeKey}
     empty = Empty("No keys yet.", "Keys are issued on an agent's page, and shown once.")
-    list_display = ("name", "standing", "agent", "environment", "issued_by", "expires", "used")
+    list_display = ("name", "standing", "of_agent", "environment", "issued_by", "expires", "used")
     list_filter = ("state", "environment", ByAgent)
     search_fields = ("public_id", "agent__slug", "issued_by__username")
 
-    agent = agent_column()
+    of_agent = agent_column()
     expires = time_column("expires_at")
     used = time_column("last_used_at", "last used")
 
@@ -78,11 +79,11 @@ class CommandPages(ConsoleAdmin):
 
     related = ("agent", "requested_by")
     empty = Empty("No commands yet.", "Start, stop and dispatch are requested on an agent's page.")
-    list_display = ("what", "standing", "agent", "requested_by", "requested", "reported", "note")
+    list_display = ("what", "standing", "of_agent", "requested_by", "requested", "reported", "note")
     list_filter = ("state", "kind", ByAgent)
     search_fields = ("agent__slug", "note", "requested_by__username")
 
-    agent = agent_column()
+    of_agent = agent_column()
     standing = state_column("command")
     requested = time_column("requested_at")
     reported = time_column("reported_at", empty="not yet")
@@ -121,11 +122,11 @@ class ReleasePages(ConsoleAdmin):
 
     related = ("agent", "version__agent", "released_by", "rolls_back")
     empty = Empty("Nothing was released yet.", "Versions are promoted on their pages.")
-    list_display = ("what", "standing", "environment", "agent", "released_by", "released", "ended")
+    list_display = ("what", "standing", "environment", "of_agent", "released_by", "released", "ended")
     list_filter = ("state", "environment", ByAgent, SinceReleased)
     search_fields = ("agent__slug", "released_by__username")
 
-    agent = agent_column()
+    of_agent = agent_column()
     standing = state_column("release")
     released = time_column("released_at")
     ended = time_column("ended_at", empty="–")
@@ -234,7 +235,10 @@ class TeamPages(ConsoleAdmin):
                 Fact("Name in documents", row.slug, code=True),
                 Fact("Lead", row.lead.username if row.lead else "nobody"),
                 Fact("Members", self.people(row)),
-                Fact("Agents you see", format_html('<a href="{}">{}</a>', list_of(Agent, f"team={row.slug}"), agents.count())),
+                Fact(
+                    "Agents you see",
+                    format_html('<a href="{}">{}</a>', list_of(Agent, f"team={row.slug}"), agents.count()),
+                ),
             ),
             (Button("Stop all its agents…", self.address(row, "kill"), "danger", away),),
         )
@@ -244,7 +248,11 @@ class VerbPages(ConsoleAdmin):
     """The verb catalogue: it binds everyone, so everyone reads it."""
 
     roles = EVERYBODY
-    empty = Empty("The catalogue is empty, so every action is denied.", "Verbs are written in the installation's document:", _APPLY)
+    empty = Empty(
+        "The catalogue is empty, so every action is denied.",
+        "Verbs are written in the installation's document:",
+        _APPLY,
+    )
     list_display = ("name", "capability", "extracts")
     search_fields = ("name",)
 
@@ -277,8 +285,13 @@ class VerbPages(ConsoleAdmin):
 class PeoplePages(ConsoleAdmin):
     """People."""
 
+    plural = "People"
     roles = frozenset({Role.ADMIN})
-    empty = Empty("Nobody yet.", "People are created by a command:", "python3 manage.py createuser NAME --role reviewer --password-stdin")
+    empty = Empty(
+        "Nobody yet.",
+        "People are created by a command:",
+        "python3 manage.py createuser NAME --role reviewer --password-stdin",
+    )
     list_display = ("username", "standing", "role", "in_teams", "logged_in")
     list_filter = ("role", "is_active")
     search_fields = ("username", "first_name", "last_name", "email")

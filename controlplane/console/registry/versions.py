@@ -78,15 +78,16 @@ def read_version(version: AgentVersion, *, user: User) -> VersionPage:
 class VersionPages(ConsoleAdmin):
     """Versions."""
 
+    plural = "Versions"
     related = ("agent__team", "agent__owner", "created_by")
     page_template = "console/registry/version.html"
     dialogs = {"promote": Promote, "edit": EditDraft}
     empty = Empty("No versions yet.", "An agent gets version 1 when it is registered.")
-    list_display = ("name", "standing", "agent", "note", "created_by", "created")
+    list_display = ("name", "standing", "of_agent", "note", "created_by", "created")
     list_filter = ("state", ByAgent)
     search_fields = ("agent__slug", "note", "checksum")
 
-    agent = agent_column()
+    of_agent = agent_column()
     standing = state_column("version")
     created = time_column("created_at")
 

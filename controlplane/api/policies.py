@@ -1,0 +1,174 @@
+"""Policies for people: revisions of the whole set, drafts, publication, rollback."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import django_filters as df
+import msgspec
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers as s
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.models import Queue
+from audit import sql
+from controlplane.api import shapes
+from controlplane.api.bodies import below, read_struct
+from controlplane.api.filters import Choice, Since, Until, Word
+from controlplane.api.people import DetailView, ListView, find, person_of, reads
+from policies.models import Revision
+from policies.operations import publish, roll_back, save_draft
+from policies.states import RevisionState
+from registry.models import User
+from registry.states import Role
+
+_WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
+_READERS = frozenset({Role.ADMIN, Role.AUDITOR, Role.OPERATOR, Role.OWNER})
+Why = Annotated[str, msgspec.Meta(max_length=2000)]
+
+
+class RevisionRowShape(s.Serializer[Any]):
+    """One state of the whole policy set, without its document."""
+
+    number = s.IntegerField(help_text="numbers only rise")
+    state = s.ChoiceField(RevisionState.choices)
+    digest = s.CharField(help_text="SHA-256 of the canonical document, hex")
+    reason = s.CharField()
+    restores = s.IntegerField(allow_null=True, help_text="number of the revision it copies")
+    tests_run = s.IntegerField(help_text="how many of its own tests passed when it was published")
+    author = s.CharField(source="author.username")
+    created_at = s.DateTimeField(help_text="UTC")
+    published_by = s.CharField(source="published_by.username", default=None, allow_null=True)
+    published_at = s.DateTimeField(allow_null=True, help_text="UTC")
+
+
+class RevisionShape(RevisionRowShape):
+    """One state of the whole policy set."""
+
+    policies = s.DictField(source="document", help_text="by slug, in the form that `apply` reads")
+
+
+class DraftShape(s.Serializer[Any]):
+    """A policy set to keep as a draft."""
+
+    policies = s.DictField(help_text="the whole set, by slug; what is left out is gone once it is published")
+    reason = s.CharField(required=False, max_length=2000)
+
+
+class WhyShape(s.Serializer[Any]):
+    """Why the policies change."""
+
+    reason = s.CharField(max_length=2000)
+
+
+class DraftBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Body of a draft."""
+
+    policies: dict[str, Any]
+    reason: Why = ""
+
+
+class ReasonBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Body of a publication or rollback."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+class RevisionFilters(df.FilterSet):
+    """Filters of revisions."""
+
+    state = Choice("state", RevisionState)
+    author = Word("author__username")
+    digest = Word("digest")
+    since = Since("created_at")
+    until = Until("created_at")
+
+
+def readable(user: User) -> QuerySet[Revision]:
+    """Return the revisions that a person reads: all, as policies bind everyone; reviewers read none."""
+    rows = Revision.objects.select_related("author", "published_by")
+    return rows if user.is_active and user.role in _READERS else rows.none()
+
+
+def queue_names() -> list[str]:
+    """Return the queues that rules may name."""
+    return list(Queue.objects.values_list("slug", flat=True))
+
+
+@reads("list_policies")
+class PoliciesView(ListView):
+    """Revisions of the policy set, without their documents. The published one is in force."""
+
+    queryset = Revision.objects.all()
+    serializer_class = RevisionRowShape
+    filterset_class = RevisionFilters
+    orderings = ("-number",)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the readable revisions."""
+        return readable(person_of(self.request)).defer("document")
+
+    @extend_schema(
+        operation_id="draft_policies", request=DraftShape,
+        responses={201: RevisionShape, **shapes.problems(400, 401, 403, 413, 415, 422)},
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        """Keep a whole policy set as a draft. A draft decides nothing."""
+        body: DraftBody = read_struct(request, DraftBody)
+        with below("/policies"):
+            revision = save_draft(policies=body.policies, reason=body.reason, by=person_of(request), now=sql.now())
+        return Response(RevisionShape(revision).data, status=201)
+
+
+@reads("get_policies")
+class RevisionView(DetailView):
+    """One revision with its document."""
+
+    queryset = Revision.objects.all()
+    serializer_class = RevisionShape
+
+    def find(self, request: Request, **path: Any) -> Any:
+        """Return the revision.
+
+        Raises:
+            Missing: there is none, or they read none.
+        """
+        return find(readable(person_of(request)), **path)
+
+
+class PublishView(RevisionView):
+    """Put a draft in force."""
+
+    http_method_names = ["post"]
+
+    @extend_schema(
+        operation_id="publish_policies", request=WhyShape,
+        responses={200: RevisionShape, **shapes.problems(*_WRITE_PROBLEMS)},
+    )  # fmt: skip
+    def post(self, request: Request, number: int) -> Response:
+        """Publish: it decides from the next request on. Its own tests are run first."""
+        body: ReasonBody = read_struct(request, ReasonBody)
+        revision = self.find(request, number=number)
+        publish(revision=revision, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now())
+        return self.show(revision)
+
+
+class RestoreView(RevisionView):
+    """Bring an earlier revision back."""
+
+    http_method_names = ["post"]
+
+    @extend_schema(
+        operation_id="roll_back_policies", request=WhyShape,
+        responses={201: RevisionShape, **shapes.problems(*_WRITE_PROBLEMS)},
+    )  # fmt: skip
+    def post(self, request: Request, number: int) -> Response:
+        """Publish a copy of a superseded revision under a new number."""
+        body: ReasonBody = read_struct(request, ReasonBody)
+        earlier = self.find(request, number=number)
+        revision = roll_back(
+            to=earlier.number, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now()
+        )
+        return self.show(revision, status=201)

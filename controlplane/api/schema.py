@@ -1,0 +1,68 @@
+"""The OpenAPI document and the page that shows it, from local assets only."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from rest_framework import serializers
+
+_ASSETS = "drf_spectacular_sidecar/swagger-ui-dist"
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+
+
+class ApiSchema(AutoSchema):
+    """Names the components after what they are: ``AgentShape`` is ``Agent``."""
+
+    def get_serializer_name(self, serializer: serializers.BaseSerializer[Any], direction: str) -> str:
+        """Return the component's name."""
+        return type(serializer).__name__.removesuffix("Shape")
+
+
+def with_common_answers(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """Add the answers that every call may get (a postprocessing hook of drf-spectacular)."""
+    answers = result["components"].setdefault("responses", {})
+    answers["Flooded"] = {"description": "Too many calls.", "headers": _RETRY, "content": _PROBLEM}
+    answers["Unavailable"] = {
+        "description": "The database does not answer; nothing was decided.", "headers": _RETRY, "content": _PROBLEM,
+    }  # fmt: skip
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["429"] = {"$ref": "#/components/responses/Flooded"}
+            operation["responses"]["503"] = {"$ref": "#/components/responses/Unavailable"}
+    return result
+
+
+@functools.cache
+def document() -> bytes:
+    """Return the schema as YAML. It is drawn once: the code does not change while it runs."""
+    drawn = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return bytes(OpenApiYamlRenderer().render(drawn, renderer_context={}))  # type: ignore[no-untyped-call]
+
+
+@require_safe
+def schema(_request: HttpRequest) -> HttpResponse:
+    """Answer the OpenAPI document."""
+    return HttpResponse(document(), content_type="application/vnd.oai.openapi")
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Show the OpenAPI document; the library's page, started by a script of ours, as nothing inline may run."""
+    page = {
+        "title": "Control plane API",
+        "swagger_ui_css": static(f"{_ASSETS}/swagger-ui.css"),
+        "swagger_ui_bundle": static(f"{_ASSETS}/swagger-ui-bundle.js"),
+        "swagger_ui_standalone": static(f"{_ASSETS}/swagger-ui-standalone-preset.js"),
+        "favicon_href": static(f"{_ASSETS}/favicon-32x32.png"),
+        "script_url": static("api/docs.js"),
+    }
+    return render(request, "drf_spectacular/swagger_ui.html", page)

@@ -1,0 +1,208 @@
+"""Home: what needs me, is anything wrong?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Count
+
+from approvals.models import ApprovalRequest, Grant
+from approvals.states import GrantState
+from controlplane import demo
+from controlplane.console import charts, formats
+from controlplane.console.admins import list_of, page_of
+from controlplane.console.costs import BudgetRow, spend_chart, standing_of
+from controlplane.console.runs.reading import failed_since, failures_url
+from costs.models import Budget
+from costs.summaries import SpendSummary, spend_summary
+from policies.models import Decision
+from policies.states import Effect
+from registry.models import Agent, KillSwitch, User
+from registry.states import AgentState, KillState, Role
+
+DAY: Final = timedelta(hours=24)
+MOST_NEEDS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that waits for this person.
+
+    Attributes:
+        kind, state: how it is drawn.
+        text: what it is.
+        until: its deadline, or None.
+        url: where it is dealt with.
+        action: verb on the button.
+    """
+
+    kind: str
+    state: str
+    text: str
+    until: datetime | None
+    url: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A count with the list of what it counts."""
+
+    kind: str
+    state: str
+    count: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomePage:
+    """Everything that Home shows; parts that a role does not have are None.
+
+    Attributes:
+        waiting: open requests that this person may review; `held` all open ones that they see.
+        failed: runs that failed in the last 24 hours, and the list of them.
+        is_new: whether there is no agent in the whole installation yet.
+        may_load_demo: whether this person may load the demonstration.
+    """
+
+    role: str
+    needs: tuple[Need, ...]
+    waiting: int
+    waiting_url: str
+    held: int
+    held_url: str
+    agents: tuple[Tile, ...]
+    agents_url: str
+    kills: tuple[Need, ...]
+    failed: int
+    failed_url: str
+    effects: tuple[Tile, ...]
+    decisions: int
+    decisions_url: str
+    effect_chart: charts.Bars
+    spend: SpendSummary
+    spend_chart: charts.Bars
+    budgets: tuple[BudgetRow, ...]
+    costs_url: str
+    sees_more: bool
+    is_new: bool
+    may_load_demo: bool
+    as_of: datetime
+
+
+def read_home(user: User, *, now: datetime) -> HomePage:
+    """Read the page for one person."""
+    mine = ApprovalRequest.objects.in_time(now).reviewed_by(user)
+    held = ApprovalRequest.objects.in_time(now).visible_to(user)
+    effects = _effects(user, now)
+    spend = spend_summary(user=user, now=now)
+    budgets = _budgets(user, spend)
+    kills = _kills(user)
+    is_new = not Agent.objects.exists()
+    return HomePage(
+        role=user.role,
+        needs=_needs(user, mine, budgets, now),
+        waiting=mine.count(),
+        waiting_url=list_of(ApprovalRequest, "show=mine"),
+        held=held.count(),
+        held_url=list_of(ApprovalRequest, "show=open"),
+        agents=_agents(user),
+        agents_url=list_of(Agent),
+        kills=kills,
+        failed=failed_since(user, now - DAY),
+        failed_url=failures_url("24h"),
+        effects=effects,
+        decisions=sum(tile.count for tile in effects),
+        decisions_url=list_of(Decision, "since=24h&dry_run__exact=0"),
+        effect_chart=_effect_chart(effects),
+        spend=spend,
+        spend_chart=spend_chart(spend),
+        budgets=budgets,
+        costs_url=list_of(Budget),
+        sees_more=user.role != Role.REVIEWER,
+        is_new=is_new,
+        may_load_demo=is_new and user.role == Role.ADMIN and not demo.is_loaded(),
+        as_of=now,
+    )
+
+
+def _needs(
+    user: User, mine: Sequence[ApprovalRequest], budgets: Sequence[BudgetRow], now: datetime
+) -> tuple[Need, ...]:
+    needs = [
+        Need("approval", row.state, f"{row.decision.verb} by {row.agent.slug}", row.expires_at, page_of(row), "Review")
+        for row in mine.select_related("agent", "decision").order_by("expires_at", "id")[:MOST_NEEDS]  # type: ignore[attr-defined]
+    ]
+    unknown = Grant.objects.visible_to(user).filter(state=GrantState.OUTCOME_UNKNOWN)
+    if user.role in {Role.ADMIN, Role.OPERATOR}:
+        needs += [
+            Need(
+                "grant",
+                row.state,
+                f"Nobody said what came of {row.decision.verb} by {row.agent.slug}",
+                None,
+                page_of(row),
+                "Settle",
+            )
+            for row in unknown.select_related("agent", "decision").order_by("-id")[:MOST_NEEDS]
+        ]
+    needs += [
+        Need(
+            "budget", row.standing,
+            f"{row.line.slug}: {formats.money(row.line.settled_nanousd)} of {formats.money(row.line.limit_nanousd)}",
+            row.line.ends_at, row.url, "Look",
+        )
+        for row in budgets
+        if row.standing != "within"
+    ]  # fmt: skip
+    return tuple(needs[:MOST_NEEDS])
+
+
+def _kills(user: User) -> tuple[Need, ...]:
+    if user.role == Role.REVIEWER:
+        return ()
+    rows = KillSwitch.objects.in_force().select_related("thrown_by", "team")[:MOST_NEEDS]
+    visible = set(Agent.objects.visible_to(user).values_list("team__slug", flat=True))
+    return tuple(
+        Need(
+            "kill", KillState.IN_FORCE, f"{row.get_scope_display()} {row.value}: {row.reason} ({row.thrown_by})",
+            None, page_of(row), "Open",
+        )
+        for row in rows
+        if row.team is None or user.sees_everything or row.team.slug in visible
+    )  # fmt: skip
+
+
+def _agents(user: User) -> tuple[Tile, ...]:
+    rows = Agent.objects.visible_to(user).order_by().values("state").annotate(n=Count("pk"))
+    found = {row["state"]: row["n"] for row in rows}
+    return tuple(
+        Tile("agent", state, found.get(state, 0), list_of(Agent, f"state__exact={state}"))
+        for state in AgentState.values
+    )
+
+
+def _effects(user: User, now: datetime) -> tuple[Tile, ...]:
+    rows = Decision.objects.visible_to(user).real().since(now - DAY).order_by().values("effect").annotate(n=Count("pk"))
+    found = {row["effect"]: row["n"] for row in rows}
+    return tuple(
+        Tile(
+            "effect", effect, found.get(effect, 0),
+            list_of(Decision, f"since=24h&dry_run__exact=0&effect__exact={effect}"),
+        )
+        for effect in Effect.values
+    )  # fmt: skip
+
+
+def _effect_chart(tiles: Sequence[Tile]) -> charts.Bars:
+    points = [(tile.state, tile.count, formats.count(tile.count), tile.url) for tile in tiles]
+    top = formats.count(max((tile.count for tile in tiles), default=0))
+    return charts.bars("Decisions of the last 24 hours", points, top=top)
+
+
+def _budgets(user: User, spend: SpendSummary) -> tuple[BudgetRow, ...]:
+    urls = {row.slug: page_of(row) for row in Budget.objects.visible_to(user).active().distinct()}
+    return tuple(BudgetRow(line, urls[line.slug], standing_of(line)) for line in spend.budgets if line.slug in urls)

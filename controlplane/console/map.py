@@ -1,0 +1,57 @@
+"""Which pages the console has: one entry for each model."""
+
+from __future__ import annotations
+
+from django.db.models import Model
+
+from approvals.models import ApprovalRequest, Grant, Queue
+from audit.models import Entry
+from controlplane.console.admins import ConsoleAdmin
+from controlplane.console.approvals.lists import ApprovalPages, GrantPages, QueuePages
+from controlplane.console.audit import EntryPages
+from controlplane.console.costs import BudgetPages, UsagePages
+from controlplane.console.policies.decisions import DecisionPages
+from controlplane.console.policies.revisions import RevisionPages
+from controlplane.console.registry.agents import AgentPages
+from controlplane.console.registry.others import (
+    CommandPages,
+    KeyPages,
+    KillPages,
+    PeoplePages,
+    ReleasePages,
+    TeamPages,
+    VerbPages,
+)
+from controlplane.console.registry.versions import VersionPages
+from controlplane.console.site import ConsoleSite
+from costs.models import Budget, Usage
+from policies.models import Decision, Revision
+from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
+
+PAGES: dict[type[Model], type[ConsoleAdmin]] = {
+    ApprovalRequest: ApprovalPages,
+    Grant: GrantPages,
+    Queue: QueuePages,
+    Entry: EntryPages,
+    Budget: BudgetPages,
+    Usage: UsagePages,
+    Decision: DecisionPages,
+    Revision: RevisionPages,
+    Agent: AgentPages,
+    AgentKey: KeyPages,
+    AgentVersion: VersionPages,
+    Command: CommandPages,
+    KillSwitch: KillPages,
+    Release: ReleasePages,
+    Team: TeamPages,
+    Verb: VerbPages,
+    User: PeoplePages,
+}
+
+
+def console() -> ConsoleSite:
+    """Build the console; its address space is named ``admin``, as Django's own templates expect."""
+    site = ConsoleSite(name="admin")
+    for model, pages in PAGES.items():
+        site.register(model, pages)
+    return site

@@ -1,0 +1,1 @@
+"""Pages of runs: where did time, money and trust go?"""
