@@ -120,6 +120,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 # Rights on objects are given to people and groups; nobody anonymous has any.
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = False
@@ -187,10 +188,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "What an agent may do, who approved it, what it cost, and the proof.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "controlplane.api.schema.with_common_answers",
-    ],
+    "POSTPROCESSING_HOOKS": ["controlplane.api.schema.with_common_answers"],
 }
 
 UNFOLD: dict[str, Any] = {

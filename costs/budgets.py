@@ -49,12 +49,12 @@ HOLD = timedelta(hours=24)
 
 _TAKE = (
     "UPDATE costs_budgetperiod SET reserved_nanousd = reserved_nanousd + %s WHERE budget_id = %s AND starts_at = %s "
-    "AND settled_nanousd + reserved_nanousd + %s <= %s RETURNING id"
+    "AND ends_at = %s AND settled_nanousd + reserved_nanousd + %s <= %s RETURNING id"
 )
 _GIVE_BACK = "UPDATE costs_budgetperiod SET reserved_nanousd = reserved_nanousd - %s WHERE id = %s"
 _OPEN = (
     "INSERT INTO costs_budgetperiod (budget_id, starts_at, ends_at, settled_nanousd, reserved_nanousd, overrun) "
-    "VALUES (%s, %s, %s, 0, 0, FALSE) ON CONFLICT (budget_id, starts_at) DO NOTHING"
+    "VALUES (%s, %s, %s, 0, 0, FALSE) ON CONFLICT (budget_id, starts_at, ends_at) DO NOTHING"
 )
 _RESERVE = (
     "INSERT INTO costs_reservation (decision_id, budget_id, budget_period_id, amount_nanousd, settled_nanousd, state, "
@@ -201,13 +201,13 @@ def expire_reservations(*, by: Acting, now: datetime, limit: int = 500) -> int:
 
 def _take(cursor: Any, budget: BudgetSpec, period: Period, amount: int) -> int | None:
     """Add to what is set aside, if the limit admits it; return the period's id."""
-    start = sql.stamp(period.start)
-    guarded = [amount, budget.id, start, amount, budget.limit_nanousd]
+    start, end = sql.stamp(period.start), sql.stamp(period.end)
+    guarded = [amount, budget.id, start, end, amount, budget.limit_nanousd]
     cursor.execute(_TAKE, guarded)
     row = cursor.fetchone()
     if row is None:
         # Refused, or the first in its period: the row is made unless it is there, and asked again.
-        cursor.execute(_OPEN, [budget.id, start, sql.stamp(period.end)])
+        cursor.execute(_OPEN, [budget.id, start, end])
         cursor.execute(_TAKE, guarded)
         row = cursor.fetchone()
     return int(row[0]) if row else None

@@ -1,9 +1,9 @@
 """What was really spent: usage settles reservations and counts into the periods of its budgets.
 
-Which period a call counts into: with a reservation of its decision in a budget, the period in
-which that was reserved (by the server's clock), else the one that the call's own time lies in.
+Which period a call counts into: where its decision has a reservation in the budget, the one that
+the moment of that reservation lies in (by the server's clock), else that of the call's own time.
 So a decision at the end of a day is settled where it had leave, and `recount` can say at any
-time what a period should hold.
+time, for any form of period, what should be in it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from costs.states import RANK, ReservationState, Scope
 _CHANGE = (
     "UPDATE costs_budgetperiod SET settled_nanousd = settled_nanousd + %s, reserved_nanousd = reserved_nanousd - %s, "
     "overrun = CASE WHEN settled_nanousd + reserved_nanousd + %s > %s THEN TRUE ELSE overrun END "
-    "WHERE budget_id = %s AND starts_at = %s RETURNING id, settled_nanousd"
+    "WHERE budget_id = %s AND starts_at = %s AND ends_at = %s RETURNING id, settled_nanousd"
 )
 _OPEN = (
     "INSERT INTO costs_budgetperiod (budget_id, starts_at, ends_at, settled_nanousd, reserved_nanousd, overrun) "
-    "VALUES (%s, %s, %s, %s, 0, %s) ON CONFLICT (budget_id, starts_at) DO NOTHING RETURNING id, settled_nanousd"
+    "VALUES (%s, %s, %s, %s, 0, %s) ON CONFLICT (budget_id, starts_at, ends_at) DO NOTHING "
+    "RETURNING id, settled_nanousd"
 )
 
 
@@ -83,12 +84,12 @@ class _Change:
 
 @dataclass(slots=True)
 class _Changes:
-    """Changes by (rank, budget, start of the period): sorted, that is the lock order."""
+    """Changes by (rank, budget, start and end of the period): sorted, that is the lock order."""
 
-    found: dict[tuple[int, int, datetime], _Change] = field(default_factory=dict)
+    found: dict[tuple[int, int, datetime, datetime], _Change] = field(default_factory=dict)
 
     def of(self, order: tuple[int, int], limit: int, period: Period) -> _Change:
-        return self.found.setdefault((*order, period.start), _Change(limit, period))
+        return self.found.setdefault((*order, period.start, period.end), _Change(limit, period))
 
 
 def settle(*, charges: Sequence[Charge], now: datetime) -> list[Standing]:
@@ -111,7 +112,8 @@ def settle(*, charges: Sequence[Charge], now: datetime) -> list[Standing]:
     for charge in charges:
         rows = reserved.get(charge.decision_id, ()) if charge.decision_id else ()
         for row in rows:
-            _of_reservation(changes, row).settled += charge.cost_nanousd
+            period = period_at(row.budget.per, row.budget.zone, row.created_at)
+            _of_reservation(changes, row, period).settled += charge.cost_nanousd
         counted = {row.budget_id for row in rows}
         for spec in tree.over(agent_id=charge.agent_id, team=charge.team, task=charge.task):
             if spec.id not in counted:
@@ -131,7 +133,7 @@ def recount(budget: Budget, period: Period) -> int:
         Nano-USD.
     """
     own = Reservation.objects.filter(budget=budget)
-    here = own.filter(budget_period__starts_at=period.start)
+    here = own.filter(created_at__gte=period.start, created_at__lt=period.end)
     usage = Usage.objects.real()
     by_time = usage.filter(_scope(budget), at__gte=period.start, at__lt=period.end)
     by_time = by_time.exclude(decision_id__in=own.values("decision_id"))
@@ -139,25 +141,20 @@ def recount(budget: Budget, period: Period) -> int:
     return sum(rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0 for rows in (by_time, by_reservation))
 
 
-def restate(periods: Sequence[BudgetPeriod]) -> list[Standing]:
-    """Set what periods hold as spent to what their raw rows say.
+def restate(budget: Budget) -> None:
+    """Set what a budget's periods hold as spent to what the raw rows say; periods of an older form stay.
 
     Runs under `costs.in_force.hold_alone`.
-
-    Args:
-        periods: with their budgets.
-
-    Returns:
-        The periods that changed.
     """
-    changed = []
-    for row in sorted(periods, key=lambda each: (RANK[each.budget.scope], each.budget_id, each.starts_at)):
-        spent = recount(row.budget, Period(row.starts_at, row.ends_at))
-        if spent != row.settled_nanousd:
-            overrun = row.overrun or spent + row.reserved_nanousd > row.budget.limit_nanousd
-            BudgetPeriod.objects.filter(pk=row.pk).update(settled_nanousd=spent, overrun=overrun)
-            changed.append(Standing(row.budget_id, row.pk, spent))
-    return changed
+    for row in BudgetPeriod.objects.filter(budget=budget).order_by("starts_at", "ends_at"):
+        if fits(row, budget):
+            spent = recount(budget, Period(row.starts_at, row.ends_at))
+            BudgetPeriod.objects.filter(pk=row.pk).exclude(settled_nanousd=spent).update(settled_nanousd=spent)
+
+
+def fits(row: BudgetPeriod, budget: Budget) -> bool:
+    """Say whether a period has the length and zone that its budget has now."""
+    return period_at(budget.per, budget.zone, row.starts_at) == Period(row.starts_at, row.ends_at)
 
 
 def _settle_reservations(
@@ -175,7 +172,8 @@ def _settle_reservations(
     for row in rows.select_for_update(of=("self",)):
         found[row.decision_id].append(row)
         if row.state == ReservationState.HELD:
-            _of_reservation(changes, row).unreserved += row.amount_nanousd
+            set_aside = Period(row.budget_period.starts_at, row.budget_period.ends_at)
+            _of_reservation(changes, row, set_aside).unreserved += row.amount_nanousd
         # Not `move()`: a batch of usage settles hundreds. The row is locked, the state is guarded
         # as there, and the batch's one entry in the trail stands for all.
         same = Reservation.objects.filter(pk=row.pk, state=row.state)
@@ -187,8 +185,7 @@ def _settle_reservations(
     return found
 
 
-def _of_reservation(changes: _Changes, row: Reservation) -> _Change:
-    period = Period(row.budget_period.starts_at, row.budget_period.ends_at)
+def _of_reservation(changes: _Changes, row: Reservation, period: Period) -> _Change:
     return changes.of((RANK[row.budget.scope], row.budget_id), row.budget.limit_nanousd, period)
 
 
@@ -203,16 +200,16 @@ def _apply(changes: _Changes) -> list[Standing]:
 
 
 def _change(cursor: Any, budget_id: int, change: _Change) -> tuple[int, int]:
-    start = sql.stamp(change.period.start)
+    start, end = sql.stamp(change.period.start), sql.stamp(change.period.end)
     added = change.settled - change.unreserved
-    update = [change.settled, change.unreserved, added, change.limit, budget_id, start]
+    update = [change.settled, change.unreserved, added, change.limit, budget_id, start, end]
     cursor.execute(_CHANGE, update)
     row = cursor.fetchone()
     if row is None:
         # Nothing counted into this period yet. The rows behind the charges stand, so a recount
         # holds them, and what a budget that is younger than its period has missed.
         spent = recount(Budget.objects.get(pk=budget_id), change.period)
-        cursor.execute(_OPEN, [budget_id, start, sql.stamp(change.period.end), spent, spent > change.limit])
+        cursor.execute(_OPEN, [budget_id, start, end, spent, spent > change.limit])
         row = cursor.fetchone()
     if row is None:
         cursor.execute(_CHANGE, update)

@@ -127,7 +127,7 @@ def budget_tree(*, user: User, now: datetime) -> tuple[BudgetLine, ...]:
     """Return the budgets in force that a person may see, each in its present period, depth first."""
     budgets = list(Budget.objects.visible_to(user).active().select_related("team", "agent__team").distinct())
     rows = BudgetPeriod.objects.current(now).filter(budget__in=budgets)
-    periods = {(row.budget_id, row.starts_at): row for row in rows}
+    periods = {(row.budget_id, row.starts_at, row.ends_at): row for row in rows}
     return tuple(_line(budget, periods, now) for budget in sorted(budgets, key=_place))
 
 
@@ -152,9 +152,9 @@ def _place(budget: Budget) -> tuple[str, str, str, str]:
     return (budget.audit_team, budget.audit_agent, budget.task, budget.slug)
 
 
-def _line(budget: Budget, periods: Mapping[tuple[int, datetime], BudgetPeriod], now: datetime) -> BudgetLine:
+def _line(budget: Budget, periods: Mapping[tuple[int, datetime, datetime], BudgetPeriod], now: datetime) -> BudgetLine:
     period = period_at(budget.per, budget.zone, now)
-    row = periods.get((budget.pk, period.start))
+    row = periods.get((budget.pk, period.start, period.end))
     subject = " · ".join(part for part in (budget.audit_agent or budget.audit_team, budget.task) if part)
     return BudgetLine(
         slug=budget.slug,

@@ -13,7 +13,7 @@ from costs import sums
 from costs.models import BudgetPeriod, DirtyBucket, Reservation
 from costs.models.spend import DIMENSIONS
 from costs.periods import Period
-from costs.settlement import recount
+from costs.settlement import fits, recount
 
 _MOST = 100
 
@@ -67,7 +67,7 @@ def verify_budgets() -> Verification:
     """Compare what the periods of budgets in force hold with usage and reservations."""
     differences: list[Difference] = []
     for row in BudgetPeriod.objects.filter(budget__active=True).select_related("budget__team").order_by("id"):
-        if row.settled_nanousd != recount(row.budget, Period(row.starts_at, row.ends_at)):
+        if fits(row, row.budget) and row.settled_nanousd != recount(row.budget, Period(row.starts_at, row.ends_at)):
             differences.append(Difference("settled", row.starts_at, row.budget.slug))
         held = Reservation.objects.held().filter(budget_period=row).aggregate(amount=Sum("amount_nanousd"))["amount"]
         if row.reserved_nanousd != (held or 0):

@@ -1,145 +1,132 @@
-"""Executions in the format of n8n 2.40's public API, as reports of a run and its steps (pure).
+"""Reads an n8n execution (public REST, ``GET /executions?includeData=true``, n8n 2.x) as a run (pure).
 
-A step per run of a node, in the order of `startTime` and then `executionIndex` (which restarts
-after a resume). Tokens are counted at the model nodes alone: what an agent node says of itself
-covers only its last call.
+Names: a run's event id is ``<workflow id>/<execution id>``, which is also what a workflow can
+put into a header (``{{ $workflow.id }}/{{ $execution.id }}``); its external id is the execution
+id alone. A step's event id adds ``/<node>/<n>`` for the n-th run of that node.
+
+Only an execution's own steps are read: a retry repeats in its data what the first attempt did.
+Secrets are taken out later, as from every report (`runs.redaction`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from audit.refusals import invalid
-from runs.events import Event, RunEvent, StepEvent, Usage
+from audit.canonical import MAX_INTEGER
+from audit.refusals import Problem
+from runs.events import RunEvent, StepEvent
+from runs.n8n_nodes import Node, error_of, items_of, kind_of, nodes_of, usage_of
+from runs.redaction import storable
+from runs.states import RunStatus
 
 _STATUS = {
-    "success": "succeeded",
-    "error": "failed",
-    "crashed": "crashed",
-    "canceled": "cancelled",
-    "running": "running",
-    "new": "running",
-    "waiting": "waiting",
-    "unknown": "running",
+    "new": RunStatus.RUNNING,
+    "running": RunStatus.RUNNING,
+    "waiting": RunStatus.WAITING,
+    "success": RunStatus.SUCCEEDED,
+    "error": RunStatus.FAILED,
+    "canceled": RunStatus.CANCELLED,
+    "crashed": RunStatus.CRASHED,
 }
-_KINDS = (
-    ("lm", "llm"),
-    ("tool", "tool"),
-    ("httpRequest", "http"),
-    ("webhook", "other"),
-    ("wait", "human"),
-)
-_MODEL_OUTPUT = "ai_languageModel"
+_OPEN = {RunStatus.RUNNING, RunStatus.WAITING}
+_LONGEST_ID = 255
+_SCHEDULES = ("scheduleTrigger", "cron", "interval")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read_execution(execution: object) -> list[Event]:
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution as a run and its steps, in the order in which they ran."""
+
+    run: RunEvent
+    steps: tuple[StepEvent, ...]
+
+
+def translate(execution: object, *, received_at: datetime) -> Execution | Problem:
     """Read one execution.
 
     Args:
-        execution: as ``GET /api/v1/executions/{id}?includeData=true`` returns it.
+        execution: its JSON, with or without ``data``. Without it, a failed run is partial: what
+            went wrong is not known yet.
+        received_at: stands in for the start of an execution that is still queued; aware UTC.
 
     Returns:
-        The run first, then its steps.
-
-    Raises:
-        Invalid: it is not an execution.
+        The run with its steps, or what makes it unreadable.
     """
-    if not isinstance(execution, Mapping) or not isinstance(execution.get("id"), str | int):
-        raise invalid("", "not_an_execution", "This is not an execution of n8n.")
-    data = _mapping(execution.get("data"))
-    result = _mapping(data.get("resultData"))
-    kinds = {
-        node["name"]: _kind(str(node.get("type", "")))
-        for node in _mapping(execution.get("workflowData")).get("nodes", [])
-        if isinstance(node, Mapping) and isinstance(node.get("name"), str)
-    }
-    name = f"n8n:{execution['id']}"
-    return [_run(name, execution, data, result), *_steps(name, _mapping(result.get("runData")), kinds)]
-
-
-def _run(name: str, execution: Mapping[str, Any], data: Mapping[str, Any], result: Mapping[str, Any]) -> RunEvent:
-    runtime = _mapping(_mapping(data.get("executionData")).get("runtimeData"))
-    trigger = _mapping(runtime.get("triggerNode"))
-    error = _mapping(result.get("error"))
-    status = _STATUS.get(str(execution.get("status")), "running")
-    parent = runtime.get("parentExecutionId")
-    retried = execution.get("retryOf")
-    return RunEvent(
+    if not isinstance(execution, dict):
+        return Problem("", "wrong_type", "An execution is an object.")
+    identity = _id(execution.get("id"))
+    workflow = _id(execution.get("workflowId"))
+    if not identity or not workflow:
+        missing = "id" if not identity else "workflowId"
+        return Problem(f"/{missing}", "missing_field", f"An execution has an {missing}.")
+    started_at = _moment(execution.get("startedAt")) or _moment(execution.get("createdAt")) or received_at
+    data = _object(execution.get("data"))
+    result = _object(data.get("resultData"))
+    nodes = nodes_of(execution.get("workflowData"))
+    name = _named(f"{workflow}/{identity}")
+    retried = _id(execution.get("retryOf"))
+    since = started_at if retried else None
+    steps = _steps(name, _object(result.get("runData")), nodes, since=since)
+    status = _status(execution)
+    ended_at = _moment(execution.get("stoppedAt"))
+    if ended_at is None and status not in _OPEN and steps:
+        ended_at = max(step.started_at + timedelta(milliseconds=step.duration_ms or 0) for step in steps)
+    error_type, error_message = error_of(result.get("error"))
+    source, detail = _trigger(execution, data)
+    run = RunEvent(
         event_id=name,
-        external_id=str(execution["id"]),
+        external_id=identity,
         status=status,
-        started_at=_moment(execution.get("startedAt")),
-        ended_at=_moment(execution.get("stoppedAt")) if status not in {"running", "waiting"} else None,
-        trigger_source=str(runtime.get("source") or execution.get("mode") or "n8n")[:64],
-        trigger_detail=str(trigger.get("name") or ""),
-        task=str(_mapping(execution.get("workflowData")).get("name") or execution.get("workflowId") or "")[:120],
-        error_type=str(error.get("name") or "")[:200],
-        error_message=_message(error),
-        output_summary=f"last node: {result['lastNodeExecuted']}" if result.get("lastNodeExecuted") else "",
-        parent_ref=f"n8n:{parent}" if parent else "",
-        retry_ref=f"n8n:{retried}" if retried else "",
-        external_version=str(execution.get("workflowVersionId") or ""),
+        started_at=started_at,
+        ended_at=max(ended_at, started_at) if ended_at and status not in _OPEN else None,
+        trigger_source=source,
+        trigger_detail=detail,
+        task=_text(_object(execution.get("workflowData")).get("name")),
+        error_type=error_type,
+        error_message=error_message,
+        parent_ref=_parent(data),
+        retry_ref=_named(f"{workflow}/{retried}") if retried else "",
+        external_version=_id(execution.get("workflowVersionId"))[:128],
+        partial="data" not in execution,
     )
+    return Execution(run, steps)
 
 
-def _steps(name: str, run_data: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[StepEvent]:
-    for node, passes in run_data.items():
-        for number, one in enumerate(passes if isinstance(passes, list) else []):
-            if not isinstance(one, Mapping) or not isinstance(one.get("startTime"), int | float):
-                continue
-            error = _mapping(one.get("error"))
-            usage = _usage(one)
-            yield StepEvent(
-                event_id=f"{name}/{node}/{number}"[:255],
-                run_ref=name,
-                name=node[:200],
-                kind="llm" if usage or _MODEL_OUTPUT in _mapping(one.get("data")) else kinds.get(node, "other"),
-                status=_STATUS.get(str(one.get("executionStatus")), "succeeded"),
-                started_at=datetime.fromtimestamp(one["startTime"] / 1000, UTC),
-                duration_ms=int(one.get("executionTime") or 0),
-                error_type=str(error.get("name") or "")[:200],
-                error_message=_message(error),
-                input=one.get("inputOverride"),
-                output=one.get("data") or None,
-                usage=usage,
-                position=int(one.get("executionIndex") or 0),
-            )
+def executions_in(document: object) -> list[object]:
+    """Return the executions of a document: a page ``{"data": […]}``, a list, or a single one."""
+    if isinstance(document, list):
+        return document
+    if isinstance(document, dict) and isinstance(document.get("data"), list):
+        return list(document["data"])
+    return [document]
 
 
-def _usage(one: Mapping[str, Any]) -> Usage | None:
-    """Read the tokens of a model node's pass; n8n says nothing of caches."""
-    said = _first(_mapping(one.get("data")).get(_MODEL_OUTPUT))
-    tokens = _mapping(said.get("tokenUsage"))
-    asked = _mapping(_first(_mapping(one.get("inputOverride")).get(_MODEL_OUTPUT)).get("options"))
-    prompt, completion = tokens.get("promptTokens"), tokens.get("completionTokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        return None
-    model = str(asked.get("model") or asked.get("modelName") or asked.get("model_name") or "unknown")[:200]
-    provider = "openai" if "openai_api_key" in asked else "anthropic" if "anthropicApiKey" in asked else "unknown"
-    return Usage(provider=provider, model=model, input_uncached=prompt, output=completion)
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _first(value: object) -> Mapping[str, Any]:
-    """Return the JSON of the first item of the first output."""
-    if isinstance(value, list) and value and isinstance(value[0], list) and value[0]:
-        return _mapping(_mapping(value[0][0]).get("json"))
-    return {}
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
-def _kind(node_type: str) -> str:
-    short = node_type.rpartition(".")[2]
-    return next((kind for start, kind in _KINDS if short.startswith(start)), "other")
+def _id(value: object) -> str:
+    """Return an id as text that can be stored: n8n writes them as strings, older ones as numbers."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    return storable(str(value))[:_LONGEST_ID]
 
 
-def _message(error: Mapping[str, Any]) -> str:
-    texts = [str(error[key]) for key in ("message", "description") if error.get(key)]
-    return ": ".join(dict.fromkeys(texts))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _named(name: str) -> str:
+    """Return an event id that fits: of a long one the end is a hash, so that it stays unique."""
+    name = storable(name)
+    if len(name) <= _LONGEST_ID:
+        return name
+    return name[: _LONGEST_ID - 65] + "~" + hashlib.sha256(name.encode()).hexdigest()
 
 
 def _moment(value: object) -> datetime | None:
@@ -147,6 +134,93 @@ def _moment(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
+
+
+def _from_milliseconds(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _milliseconds(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= MAX_INTEGER else None
+
+
+def _status(execution: Mapping[str, Any]) -> RunStatus:
+    status = _STATUS.get(_text(execution.get("status")))
+    if status is not None:
+        return status
+    # "unknown", and executions older than the field.
+    if execution.get("finished") is True:
+        return RunStatus.SUCCEEDED
+    if execution.get("stoppedAt") is None:
+        return RunStatus.WAITING if execution.get("waitTill") else RunStatus.RUNNING
+    return RunStatus.CRASHED
+
+
+def _trigger(execution: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[str, str]:
+    mode = _text(execution.get("mode")) or "unknown"
+    runtime = _object(_object(data.get("executionData")).get("runtimeData"))
+    node = _object(runtime.get("triggerNode"))
+    kind = _text(node.get("type")).rpartition(".")[2]
+    if mode == "error":
+        # The trigger node told here is that of the execution that failed.
+        failed = _parent(data)
+        return mode, f"execution {failed} failed" if failed else ""
+    source = "schedule" if mode == "trigger" and kind in _SCHEDULES else mode
+    name = _text(node.get("name"))
+    return source, f"{name} ({kind})" if name and kind else name
+
+
+def _parent(data: Mapping[str, Any]) -> str:
+    parent = _object(data.get("parentExecution"))
+    identity, workflow = _id(parent.get("executionId")), _id(parent.get("workflowId"))
+    if identity and workflow:
+        return _named(f"{workflow}/{identity}")
+    runtime = _object(_object(data.get("executionData")).get("runtimeData"))
+    return identity or _id(runtime.get("parentExecutionId"))
+
+
+def _steps(
+    run: str, run_data: Mapping[str, Any], nodes: Mapping[str, Node], *, since: datetime | None
+) -> tuple[StepEvent, ...]:
+    steps: list[StepEvent] = []
+    for name, entries in run_data.items():
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            step = _step(run, name, index, _object(entry), nodes.get(name, Node()))
+            if step is not None and (since is None or step.started_at >= since):
+                steps.append(step)
+    # n8n's index starts anew when an execution resumes; the start times go on.
+    return tuple(sorted(steps, key=lambda step: (step.started_at, step.position)))
+
+
+def _step(run: str, name: str, index: int, entry: Mapping[str, Any], node: Node) -> StepEvent | None:
+    started_at = _from_milliseconds(entry.get("startTime"))
+    if started_at is None:
+        return None
+    error_type, error_message = error_of(entry.get("error"))
+    stated = _STATUS.get(_text(entry.get("executionStatus")))
+    status = stated or (RunStatus.FAILED if entry.get("error") else RunStatus.SUCCEEDED)
+    return StepEvent(
+        event_id=_named(f"{run}/{name}/{index}"),
+        run_ref=run,
+        name=name,
+        kind=kind_of(entry, node),
+        status=status,
+        started_at=started_at,
+        duration_ms=_milliseconds(entry.get("executionTime")),
+        error_type=error_type,
+        error_message=error_message,
+        input=items_of(entry.get("inputOverride")),
+        output=items_of(entry.get("data")),
+        usage=usage_of(entry, node),
+        position=_milliseconds(entry.get("executionIndex")) or 0,
+    )

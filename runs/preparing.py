@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,7 +104,8 @@ def as_text(value: Any) -> Text | None:
     if value is None:
         return None
     clean = redact(value)
-    raw = clean.encode() if isinstance(clean, str) else msgspec.json.encode(clean)
+    # Not msgspec, which refuses integers beyond 64 bits.
+    raw = (clean if isinstance(clean, str) else json.dumps(clean, ensure_ascii=False, separators=(",", ":"))).encode()
     # A character that the cut would split is left out.
     kept = raw[:PAYLOAD_LIMIT].decode("utf-8", "ignore")
     return Text(kept, len(raw), hashlib.sha256(raw).hexdigest())

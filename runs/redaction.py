@@ -198,9 +198,14 @@ def _redact_named(text: str) -> str:
     return "".join(parts)
 
 
+def storable(text: str) -> str:
+    """Return the text without what a database refuses: each such character becomes U+FFFD."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
 def redact_text(text: str) -> str:
     """Return the text with its secrets replaced, and with nothing that a database refuses."""
-    text = _UNSTORABLE.sub("\ufffd", text)
+    text = storable(text)
     if _SUSPICIOUS.search(text) is None:
         return text
     text = _SHAPES.sub(MARK, text)

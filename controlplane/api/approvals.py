@@ -198,9 +198,7 @@ class HeldActionView(ApprovalView):
     def put(self, request: Request, id: UUID) -> Response:
         """Change what would be executed. It is judged again; earlier votes are void; the expiry stays."""
         held: ApprovalRequest = self.find(request, id=id)
-        gateway.edit(
-            request_id=held.pk, revision=read_revision(request), raw=read_raw(request), by=person_of(request)
-        )
+        gateway.edit(request_id=held.pk, revision=read_revision(request), raw=read_raw(request), by=person_of(request))
         return self.seen(request, held.pk)
 
 

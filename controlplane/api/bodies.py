@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import UnreadablePostError
+from django.http import HttpRequest, UnreadablePostError
 from rest_framework.request import Request
 
 from audit.canonical import loads
@@ -17,6 +17,7 @@ from controlplane.gateway.bodies import MAX_BODY, convert
 
 MAX_INGEST = 5 * 1024 * 1024
 MAX_RATIO = 100
+_PIECE = 64 * 1024
 
 
 def read_raw(request: Request, *, limit: int = MAX_BODY, gzip: bool = False) -> bytes:
@@ -38,14 +39,7 @@ def read_raw(request: Request, *, limit: int = MAX_BODY, gzip: bool = False) -> 
     charset = parameters.replace(" ", "").lower()
     if charset and charset not in {"charset=utf-8", 'charset="utf-8"'}:
         raise UnsupportedMedia("JSON is UTF-8.")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
-        raise TooLarge(f"The body exceeds {limit} bytes.")
-    try:
-        raw: bytes = request._request.body  # noqa: SLF001 - DRF's own ``data`` would parse it loosely
-    except RequestDataTooBig as error:
-        raise TooLarge(f"The body exceeds {limit} bytes.") from error
-    except UnreadablePostError as error:
-        raise Malformed("The body broke off.") from error
+    raw = _read(request._request, limit)  # noqa: SLF001 - DRF's own ``data`` would parse it loosely
     encoding = (request.META.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower()
     if encoding == "gzip" and gzip:
         raw = _unpack(raw, limit)
@@ -54,6 +48,33 @@ def read_raw(request: Request, *, limit: int = MAX_BODY, gzip: bool = False) -> 
     if len(raw) > limit:
         raise TooLarge(f"The body exceeds {limit} bytes.")
     return raw
+
+
+def _read(request: HttpRequest, limit: int) -> bytes:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit() and len(length) < 20):
+        raise Malformed("Content-Length is not a number.")
+    if int(length) > limit:
+        raise TooLarge(f"The body exceeds {limit} bytes.")
+    # Django takes a body without a length for an empty one; the server knows where it ends.
+    is_chunked = int(length) == 0 and "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    try:
+        raw = _drain(request.META["wsgi.input"], limit) if is_chunked else request.body
+    except RequestDataTooBig as error:
+        raise TooLarge(f"The body exceeds {limit} bytes.") from error
+    except (UnreadablePostError, OSError) as error:
+        raise Malformed("The body broke off.") from error
+    return raw
+
+
+def _drain(stream: Any, limit: int) -> bytes:
+    """Read to the end, or to one byte more than is admitted."""
+    parts: list[bytes] = []
+    left = limit + 1
+    while left > 0 and (part := stream.read(min(left, _PIECE))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _unpack(raw: bytes, limit: int) -> bytes:

@@ -14,6 +14,7 @@ from rest_framework import exceptions
 from approvals.refusals import NotNow
 from audit.context import surroundings
 from audit.refusals import (
+    Flooded,
     Forbidden,
     Invalid,
     Malformed,
@@ -146,6 +147,7 @@ _BY_STATUS: dict[int, type[Refusal]] = {
     405: MethodNotAllowed,
     413: TooLarge,
     415: UnsupportedMedia,
+    429: Flooded,
     503: Unavailable,
 }
 

@@ -76,9 +76,7 @@ class CommandsView(MachineView):
     def get(self, request: Request) -> HttpResponse:
         """Fetch what is not acknowledged; fetching marks it delivered."""
         principal = principal_of(request)
-        commands = wait_for(
-            lambda: _fetch(principal), done=bool, seconds=read_wait(request.GET.get("wait"))
-        )
+        commands = wait_for(lambda: _fetch(principal), done=bool, seconds=read_wait(request.GET.get("wait")))
         return json_response({"commands": [_command(command) for command in commands]})
 
 

@@ -134,12 +134,14 @@ class ConsoleAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows that the person may see."""
-        rows = self.visible(viewer(request))
+        rows: QuerySet[Any] = self.visible(viewer(request))
+        # Without names it would join every foreign key there is.
         return rows.select_related(*self.related) if self.related else rows
 
     def visible(self, user: User) -> QuerySet[Any]:
         """Return the rows that a person may see."""
-        return self.model._default_manager.visible_to(user)
+        rows: QuerySet[Any] = self.model._default_manager.visible_to(user)
+        return rows
 
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses: list, dialogs, object. There are no stock forms."""
@@ -191,7 +193,7 @@ class ConsoleAdmin(ModelAdmin):
         self, request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200
     ) -> HttpResponse:
         """Render a page inside the console's frame."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # Django's admin reads it
+        request.current_app = self.admin_site.name
         up = {"list_url": list_of(self.model), "list_name": self.called}
         frame = {**self.admin_site.each_context(request), **up, **context}
         return TemplateResponse(request, template, frame, status=status)
@@ -205,7 +207,7 @@ class ConsoleAdmin(ModelAdmin):
             "buttons": self.list_buttons(request),
             **(extra_context or {}),
         }
-        response = super().changelist_view(request, context)
+        response: HttpResponse = super().changelist_view(request, context)
         if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
             response.context_data |= _around(response.context_data["cl"])
         return response

@@ -86,6 +86,43 @@ def bars(title: str, points: Sequence[tuple[str, int, str, str]], *, top: str) -
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a whole, in percent of the drawn width."""
+
+    x: float
+    width: float
+    label: str
+    value: str
+    tone: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How a whole is divided."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+
+def share(title: str, points: Sequence[tuple[str, int, str, str]]) -> Share:
+    """Divide a whole.
+
+    Args:
+        title: what is divided.
+        points: label, count, tone and address, for each part; empty parts are left out.
+    """
+    whole = sum(value for _, value, _, _ in points) or 1
+    found, x = [], 0.0
+    for label, value, tone, url in points:
+        if value:
+            width = value * 100 / whole
+            found.append(Part(round(x, 2), round(width - 0.3, 2), label, str(value), tone, url))
+            x += width
+    return Share(title, tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """Spend against a limit, in percent of the drawn width.
 

@@ -18,6 +18,8 @@ from registry.permissions import may_manage_people
 class LoadDemonstration(Dialog):
     """Set the demonstration up; its one-time passwords and its key are shown once."""
 
+    of_console = True
+
     def words(self) -> Words:
         """Name the effect."""
         return Words(

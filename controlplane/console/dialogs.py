@@ -84,15 +84,17 @@ class Dialog(View):
 
     Attributes:
         pages: whose object it is about.
-        site: in its place for a dialog of the whole console.
         form_class: what is asked for.
+        of_console: whether it is about the whole console, and `site` stands in the place of `pages`.
         row: the object; None for a dialog of a list.
     """
 
     http_method_names = ["get", "head", "post"]
-    pages: ConsoleAdmin = None  # type: ignore[assignment]  # as_view() gives it, or the site
+    # as_view() gives the one or the other.
+    pages: ConsoleAdmin = None  # type: ignore[assignment]
     site: AdminSite = None  # type: ignore[assignment]
     form_class: ClassVar[type[forms.Form]] = NoForm
+    of_console: ClassVar[bool] = False
     template: ClassVar[str] = "console/dialog.html"
     row: Any = None
 
@@ -134,7 +136,7 @@ class Dialog(View):
         object_id = kwargs.get("object_id")
         if object_id is not None:
             self.row = self.pages.found(request, object_id)
-        elif self.pages is not None and not self.pages.has_module_permission(request):
+        elif not self.of_console and not self.pages.has_module_permission(request):
             raise Http404
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # no asynchronous views
 

@@ -9,10 +9,10 @@ from typing import Final
 
 from django.db.models import Count
 
-from approvals.models import ApprovalRequest, Grant
+from approvals.models import ApprovalQuerySet, ApprovalRequest, Grant
 from approvals.states import GrantState
 from controlplane import demo
-from controlplane.console import charts, formats
+from controlplane.console import charts, formats, states
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.costs import BudgetRow, spend_chart, standing_of
 from controlplane.console.runs.reading import failed_since, failures_url
@@ -82,7 +82,7 @@ class HomePage:
     effects: tuple[Tile, ...]
     decisions: int
     decisions_url: str
-    effect_chart: charts.Bars
+    effect_chart: charts.Share
     spend: SpendSummary
     spend_chart: charts.Bars
     budgets: tuple[BudgetRow, ...]
@@ -129,12 +129,10 @@ def read_home(user: User, *, now: datetime) -> HomePage:
     )
 
 
-def _needs(
-    user: User, mine: Sequence[ApprovalRequest], budgets: Sequence[BudgetRow], now: datetime
-) -> tuple[Need, ...]:
+def _needs(user: User, mine: ApprovalQuerySet, budgets: Sequence[BudgetRow], now: datetime) -> tuple[Need, ...]:
     needs = [
         Need("approval", row.state, f"{row.decision.verb} by {row.agent.slug}", row.expires_at, page_of(row), "Review")
-        for row in mine.select_related("agent", "decision").order_by("expires_at", "id")[:MOST_NEEDS]  # type: ignore[attr-defined]
+        for row in mine.select_related("agent", "decision").order_by("expires_at", "id")[:MOST_NEEDS]
     ]
     unknown = Grant.objects.visible_to(user).filter(state=GrantState.OUTCOME_UNKNOWN)
     if user.role in {Role.ADMIN, Role.OPERATOR}:
@@ -197,10 +195,9 @@ def _effects(user: User, now: datetime) -> tuple[Tile, ...]:
     )  # fmt: skip
 
 
-def _effect_chart(tiles: Sequence[Tile]) -> charts.Bars:
-    points = [(tile.state, tile.count, formats.count(tile.count), tile.url) for tile in tiles]
-    top = formats.count(max((tile.count for tile in tiles), default=0))
-    return charts.bars("Decisions of the last 24 hours", points, top=top)
+def _effect_chart(tiles: Sequence[Tile]) -> charts.Share:
+    points = [(tile.state, tile.count, states.mark("effect", tile.state).tone, tile.url) for tile in tiles]
+    return charts.share("Decisions of the last 24 hours by effect", points)
 
 
 def _budgets(user: User, spend: SpendSummary) -> tuple[BudgetRow, ...]:

@@ -23,10 +23,12 @@ from controlplane.console.registry.others import (
     VerbPages,
 )
 from controlplane.console.registry.versions import VersionPages
+from controlplane.console.runs.pages import FailurePages, RunPages
 from controlplane.console.site import ConsoleSite
 from costs.models import Budget, Usage
 from policies.models import Decision, Revision
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
+from runs.models import Failure, Run
 
 PAGES: dict[type[Model], type[ConsoleAdmin]] = {
     ApprovalRequest: ApprovalPages,
@@ -46,6 +48,8 @@ PAGES: dict[type[Model], type[ConsoleAdmin]] = {
     Team: TeamPages,
     Verb: VerbPages,
     User: PeoplePages,
+    Run: RunPages,
+    Failure: FailurePages,
 }
 
 

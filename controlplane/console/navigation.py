@@ -16,6 +16,7 @@ from costs.models import Budget, Usage
 from policies.models import Decision, Revision
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
 from registry.states import Role
+from runs.models import Failure, Run
 
 _MOST_COUNTED = 99
 _READERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER, Role.AUDITOR})
@@ -29,6 +30,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, type[Model] | None, frozenset[st
         "Observe",
         (
             ("Agents", "smart_toy", Agent, _READERS),
+            ("Runs", "play_circle", Run, _READERS),
+            ("Failures", "error", Failure, _READERS),
             ("Commands", "send", Command, _READERS),
         ),
     ),

@@ -14,6 +14,7 @@ from controlplane.console.admins import page_of
 from policies.models import Decision
 from registry.models import Agent, Team, User
 from registry.states import Role
+from runs.models import Run
 
 MOST: Final = 8
 _LONGEST: Final = 200
@@ -61,5 +62,5 @@ def _by_id(term: str, user: User) -> list[Hit]:
         ("approval", ApprovalRequest.objects.visible_to(user).select_related("agent", "decision")),
     )
     if user.role != Role.REVIEWER:
-        kinds += (("decision", Decision.objects.visible_to(user)),)
+        kinds += (("decision", Decision.objects.visible_to(user)), ("run", Run.objects.visible_to(user)))
     return [Hit(str(row), kind, page_of(row)) for kind, rows in kinds for row in rows.filter(pk=wanted)]

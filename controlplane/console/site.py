@@ -36,7 +36,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show what waits for this person, and whether anything is wrong."""
-        request.current_app = self.name  # type: ignore[attr-defined]  # Django's admin reads it
+        request.current_app = self.name
         page = read_home(viewer(request), now=timezone.now())
         context = {**self.each_context(request), "title": "Home", "page": page, **(extra_context or {})}
         return TemplateResponse(request, "console/home.html", context)

@@ -65,7 +65,7 @@ class Mark:
         return self.shape in FILLED
 
 
-_RUN: Final = {
+_RUN: Final[Mapping[str, Mark]] = {
     RunStatus.RUNNING: Mark("busy", "ring", "running"),
     RunStatus.WAITING: Mark("people", "half", "waiting"),
     RunStatus.SUCCEEDED: Mark("good", "check", "succeeded"),

@@ -140,3 +140,9 @@ def draw_meter(settled: int, reserved: int, limit: int) -> dict[str, Any]:
 def draw_bars(chart: charts.Bars) -> dict[str, Any]:
     """Draw bars with links and a table beside them."""
     return {"chart": chart}
+
+
+@register.inclusion_tag("console/share.html", name="share")
+def draw_share(chart: charts.Share) -> dict[str, Any]:
+    """Draw how a whole is divided, each part linked to its rows."""
+    return {"chart": chart}

@@ -7,6 +7,6 @@ judged, takes what was judged, and writes it down, each in one transaction.
 from controlplane.gateway.asking import ask
 from controlplane.gateway.editing import edit
 from controlplane.gateway.redeeming import Redeemed, redeem
-from controlplane.gateway.reporting import cancel, import_executions, ingest, outcome
+from controlplane.gateway.reporting import amend_run, cancel, import_executions, ingest, outcome
 
-__all__ = ["Redeemed", "ask", "cancel", "edit", "import_executions", "ingest", "outcome", "redeem"]
+__all__ = ["Redeemed", "amend_run", "ask", "cancel", "edit", "import_executions", "ingest", "outcome", "redeem"]

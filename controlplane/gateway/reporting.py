@@ -16,12 +16,13 @@ from audit.refusals import Missing
 from controlplane.gateway import standing as facts
 from controlplane.gateway.approved import find_decision
 from controlplane.gateway.asking import Clock
+from controlplane.gateway.standing import Standing
 from costs.budgets import release
 from costs.operations import UsageReport, record_usage
 from policies.models import Decision
 from registry.authentication import Principal
 from registry.models import Agent, AgentVersion, User
-from runs.operations import IngestOutcome, ReportedUsage, Source, import_n8n
+from runs.operations import IngestOutcome, ItemResult, ReportedUsage, Source, import_n8n, update_run
 from runs.operations import ingest as ingest_events
 
 
@@ -108,19 +109,38 @@ def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.
     with sql.writing():
         standing = facts.by_agent(agent_id=principal.agent_id, environment=principal.environment, lock=False)
         now = clock()
-        found = ingest_events(
-            source=Source(
-                agent=Agent.objects.select_related("team").get(pk=principal.agent_id),
-                environment=principal.environment,
-                version_id=standing.version_id,
-                may_backfill=False,
-            ),
-            items=items,
-            by=principal,
-            now=now,
-        )
+        found = ingest_events(source=_source(principal, standing), items=items, by=principal, now=now)
         _book(found.usages, by=principal, now=now)
     return found
+
+
+def amend_run(*, principal: Principal, run_id: UUID, body: object, clock: Clock = sql.clock) -> ItemResult:
+    """Take what changed about a run of the agent.
+
+    Args:
+        principal: the reporting key.
+        run_id: the run.
+        body: the change; see `runs.wire.WirePatch`.
+        clock: read once.
+
+    Raises:
+        Missing: not a run of this agent.
+        Invalid: the change has defects.
+    """
+    with sql.writing():
+        standing = facts.by_agent(agent_id=principal.agent_id, environment=principal.environment, lock=False)
+        now = clock()
+        source = _source(principal, standing)
+        return update_run(source=source, run_id=run_id, changes=body, by=principal, now=now).results[0]
+
+
+def _source(principal: Principal, standing: Standing) -> Source:
+    return Source(
+        agent=Agent.objects.select_related("team").get(pk=principal.agent_id),
+        environment=principal.environment,
+        version_id=standing.version_id,
+        may_backfill=False,
+    )
 
 
 def import_executions(

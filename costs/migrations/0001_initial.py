@@ -228,7 +228,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='budgetperiod',
-            constraint=models.UniqueConstraint(fields=('budget', 'starts_at'), name='costs_one_period'),
+            constraint=models.UniqueConstraint(fields=('budget', 'starts_at', 'ends_at'), name='costs_one_period'),
         ),
         migrations.AddConstraint(
             model_name='budgetperiod',

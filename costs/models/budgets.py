@@ -101,7 +101,10 @@ class BudgetPeriodQuerySet(models.QuerySet["BudgetPeriod"]):
 
 
 class BudgetPeriod(models.Model):
-    """What one budget has seen in one of its periods. Written in raw SQL: `costs.budgets`, `costs.settlement`."""
+    """What one budget has seen in one of its periods. Written in raw SQL: `costs.budgets`, `costs.settlement`.
+
+    A budget whose length or zone changed leaves the periods of its old form behind, as history.
+    """
 
     budget = models.ForeignKey(Budget, models.PROTECT, related_name="+", db_index=False)
     starts_at = models.DateTimeField(help_text="UTC")
@@ -115,7 +118,7 @@ class BudgetPeriod(models.Model):
     class Meta:
         ordering = ("-starts_at",)
         constraints = (
-            models.UniqueConstraint(fields=("budget", "starts_at"), name="costs_one_period"),
+            models.UniqueConstraint(fields=("budget", "starts_at", "ends_at"), name="costs_one_period"),
             models.CheckConstraint(
                 condition=models.Q(settled_nanousd__gte=0, reserved_nanousd__gte=0), name="costs_period_amounts"
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 
 from audit import canonical
 from audit.actors import Acting
@@ -16,7 +18,7 @@ from audit.refusals import Conflict, Invalid, Problem
 from audit.transitions import note
 from costs import in_force, permissions
 from costs.documents import BudgetFields, budget_document, budget_fields
-from costs.models import Budget, BudgetPeriod
+from costs.models import Budget, BudgetPeriod, Reservation
 from costs.money import parse_usd
 from costs.operations.alerts import alert
 from costs.operations.usage import pause_after_commit
@@ -229,13 +231,27 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def _begin(budget: Budget, *, now: datetime) -> Standing:
-    """Make sure that the present period stands, and that every period holds what was spent in it."""
+    """Make sure that the present period stands and holds all that was spent and is set aside in it."""
     period = period_at(budget.per, budget.zone, now)
-    rows = BudgetPeriod.objects.filter(budget=budget).select_related("budget__team")
-    restate(list(rows))
-    row = rows.filter(starts_at=period.start).first()
-    if row is None:
-        row = BudgetPeriod.objects.create(
-            budget=budget, starts_at=period.start, ends_at=period.end, settled_nanousd=recount(budget, period)
-        )
+    restate(budget)
+    row, _ = BudgetPeriod.objects.get_or_create(
+        budget=budget,
+        starts_at=period.start,
+        ends_at=period.end,
+        defaults={"settled_nanousd": recount(budget, period)},
+    )
+    _bring_along(row)
     return Standing(budget.pk, row.pk, row.settled_nanousd)
+
+
+def _bring_along(row: BudgetPeriod) -> None:
+    """Move what is set aside in periods of an older form into the present one."""
+    held = Reservation.objects.held().filter(budget=row.budget_id, created_at__gte=row.starts_at)
+    elsewhere = held.filter(created_at__lt=row.ends_at).exclude(budget_period=row).select_for_update().order_by("id")
+    amounts: defaultdict[int, int] = defaultdict(int)
+    for reservation in elsewhere:
+        amounts[reservation.budget_period_id] -= reservation.amount_nanousd
+        amounts[row.pk] += reservation.amount_nanousd
+        Reservation.objects.filter(pk=reservation.pk).update(budget_period=row)
+    for pk in BudgetPeriod.objects.filter(pk__in=amounts).order_by("starts_at", "ends_at").values_list("pk", flat=True):
+        BudgetPeriod.objects.filter(pk=pk).update(reserved_nanousd=F("reserved_nanousd") + amounts[pk])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
@@ -15,7 +16,11 @@ from runs.preparing import PAYLOAD_LIMIT
 from runs.states import RunStatus, StepKind
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Self
+
+# A thousand years: a duration that is nonsense must not leave the calendar.
+_LONGEST_MS = 1000 * 365 * 86_400_000
 
 
 class StepQuerySet(models.QuerySet["Step"]):
@@ -102,6 +107,11 @@ class Step(models.Model):
     def is_final(self) -> bool:
         """Whether it has ended."""
         return states.is_final(self.status)
+
+    @property
+    def ended_at(self) -> datetime:
+        """When it ended, as the agent tells it; its start while the duration is unknown."""
+        return self.started_at + timedelta(milliseconds=min(self.duration_ms or 0, _LONGEST_MS))
 
     @property
     def input_truncated(self) -> bool:

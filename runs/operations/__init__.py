@@ -1,30 +1,34 @@
 """Every write of runs."""
 
-from runs.operations.failures import assign, mute, reopen, resolve
-from runs.operations.ingest import (
-    IngestOutcome,
-    ItemResult,
-    ReportedUsage,
-    change_run,
-    import_n8n,
-    ingest,
-    stub_run,
+from runs.operations.handling import (
+    assign_failure,
+    mute_failure,
+    reopen_failure,
+    resolve_failure,
+    unmute_failure,
 )
-from runs.operations.ledger import Source
+from runs.operations.importing import import_n8n
+from runs.operations.ingest import add_steps, ingest, open_run, update_run
 from runs.operations.payloads import read_payload
+from runs.operations.results import IngestOutcome, ItemResult, ItemStatus, ReportedUsage, Source
+from runs.operations.stubs import stub_run
 
 __all__ = [
     "IngestOutcome",
     "ItemResult",
+    "ItemStatus",
     "ReportedUsage",
     "Source",
-    "assign",
-    "change_run",
+    "add_steps",
+    "assign_failure",
     "import_n8n",
     "ingest",
-    "mute",
+    "mute_failure",
+    "open_run",
     "read_payload",
-    "reopen",
-    "resolve",
+    "reopen_failure",
+    "resolve_failure",
     "stub_run",
+    "unmute_failure",
+    "update_run",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -115,9 +116,7 @@ SCOPES: dict[str, dict[str, Any]] = {
 }
 
 
-@given(STEPS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
-def test_budgets_hold_what_happened_after_any_history(world: World, steps: list[Any]) -> None:
+def live_through(world: World, steps: list[Any]) -> None:
     with transaction.atomic():
         for slug in SLUGS:
             make_budget(slug, **SCOPES[slug])
@@ -127,3 +126,16 @@ def test_budgets_hold_what_happened_after_any_history(world: World, steps: list[
             found = verify_budgets()
             assert found.exact, (name, arguments, found.differences)
         transaction.set_rollback(True)
+
+
+@given(STEPS)
+@settings(suppress_health_check=list(HealthCheck), max_examples=8)
+def test_budgets_hold_what_happened_after_any_history(world: World, steps: list[Any]) -> None:
+    live_through(world, steps)
+
+
+@pytest.mark.long
+@given(STEPS)
+@settings(suppress_health_check=list(HealthCheck), max_examples=400)
+def test_budgets_hold_what_happened_after_many_histories(world: World, steps: list[Any]) -> None:
+    live_through(world, steps)

@@ -192,3 +192,21 @@ def test_budget_with_another_period_counts_what_was_spent_in_it(world: World) ->
     assert reserve(world.agent, 81) is not None
     assert reserve(world.agent, 80) is None
     assert verify_budgets().exact
+
+
+def test_budget_with_another_period_brings_along_what_is_set_aside_and_settled(world: World) -> None:
+    # A Monday: the day, and the week, begin at the same moment.
+    make_budget()
+    open_one, settled_one = make_decision(world.agent), make_decision(world.agent)
+    reserve(world.agent, 30, decision_id=open_one)
+    reserve(world.agent, 20, decision_id=settled_one)
+    spend(world.agent, 25, decision_id=settled_one)
+    make_budget(per="week")
+    day, week = BudgetPeriod.objects.order_by("ends_at")
+    assert (week.settled_nanousd, week.reserved_nanousd) == (25 * CENT, 30 * CENT)
+    assert day.reserved_nanousd == 0
+    assert reserve(world.agent, 46) is not None
+    spend(world.agent, 31, decision_id=open_one)
+    week.refresh_from_db()
+    assert (week.settled_nanousd, week.reserved_nanousd) == (56 * CENT, 0)
+    assert verify_budgets().exact

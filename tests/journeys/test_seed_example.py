@@ -58,7 +58,8 @@ def test_form_is_allowed_and_what_only_looks_like_it_is_refused(agent: AgentClie
     for name, (action, code) in refused.items():
         answer = agent.ask(name, **action)
         assert answer.status_code == 200, (name, answer.text)
-        assert (answer.json()["effect"], answer.json()["reasons"][0]["code"]) == ("deny", code), name
+        assert answer.json()["effect"] == "deny", name
+        assert code in {reason["code"] for reason in answer.json()["reasons"]}, name
         assert "grant" not in answer.json()
 
 

@@ -29,13 +29,17 @@ def eventually(ask: Callable[[], Value], *, seconds: float = 20.0) -> Value:
     return answer
 
 
-def alive(mark: str) -> list[int]:
-    """Return every process whose environment holds the mark."""
+def alive(*marks: str) -> list[int]:
+    """Return every process whose environment or command line holds one of the marks.
+
+    The command line counts too, because a broker writes its title over its environment.
+    """
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             running = folder.name.isdigit() and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-            if running and mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+            told = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes() if running else b""
+            if int(folder.name if running else 0) != os.getpid() and any(mark.encode() in told for mark in marks):
                 found.append(int(folder.name))
     return found
 
@@ -56,11 +60,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def none_left(mark: str) -> Iterator[None]:
+def none_left(*marks: str) -> Iterator[None]:
     """Kill, at the end, whatever a failed test leaves behind."""
     try:
         yield
     finally:
-        for pid in alive(mark):
+        for pid in alive(*marks):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

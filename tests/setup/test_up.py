@@ -38,8 +38,16 @@ class Installation:
         return {**other, **own, "CONTROLPLANE_NO_BOOTSTRAP": "1"}
 
     @property
-    def mark(self) -> str:
-        return f"CONTROLPLANE_HOME={self.home}"
+    def socket_folder(self) -> Path:
+        return environment.read(self.variables).broker_socket.parent
+
+    def alive(self) -> list[int]:
+        """Return the processes that belong to it."""
+        return alive(*self.marks)
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        return str(self.home), str(self.socket_folder)
 
     @property
     def url(self) -> str:
@@ -75,9 +83,9 @@ class Installation:
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
     found = Installation(home=tmp_path / "home", port=free_port())
-    with none_left(found.mark):
+    with none_left(*found.marks):
         yield found
-    shutil.rmtree(environment.read(found.variables).broker_socket.parent, ignore_errors=True)
+    shutil.rmtree(found.socket_folder, ignore_errors=True)
 
 
 def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) -> None:
@@ -99,6 +107,7 @@ def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) ->
     assert f"Another `up` (process {running.pid})" in again.stderr
 
     eventually(installation.worker_answers)
+    assert noted(installation.home)["broker"] in installation.alive()
     for name in ("web", "worker", "beat", "broker"):
         before = noted(installation.home)[name]
         os.kill(before, signal.SIGKILL)
@@ -108,7 +117,7 @@ def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) ->
 
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=40) == 0
-    assert alive(installation.mark) == []
+    assert installation.alive() == []
 
 
 def test_second_start_is_quick_and_names_no_password(installation: Installation) -> None:
@@ -123,9 +132,10 @@ def test_second_start_is_quick_and_names_no_password(installation: Installation)
     assert time.monotonic() - began <= 10
     assert not installation.said("one-time password")
 
+    eventually(installation.worker_answers)
     second.kill()
     second.wait()
-    eventually(lambda: alive(installation.mark) == [], seconds=5)
+    eventually(lambda: installation.alive() == [], seconds=5)
 
 
 def test_up_on_a_taken_port_says_so(installation: Installation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -268,7 +267,7 @@ def _commands(agent: Agent) -> tuple[CommandLine, ...]:
 
 
 def _decisions(agent: Agent) -> tuple[DecisionLine, ...]:
-    rows: Sequence[Decision] = Decision.objects.filter(agent=agent)[:RECENT]
+    rows = Decision.objects.filter(agent=agent)[:RECENT]
     return tuple(
         DecisionLine(row.verb, page_of(row), row.effect, row.reasons[0]["text"] if row.reasons else "", row.at)
         for row in rows

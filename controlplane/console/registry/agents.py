@@ -81,8 +81,10 @@ class AgentPages(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Bring the live version with each row."""
+        rows: Rows = super().get_queryset(request)
         live = Release.objects.filter(agent=OuterRef("pk"), environment=Environment.PRODUCTION, state=ReleaseState.LIVE)
-        return super().get_queryset(request).annotate(live_version=Subquery(live.values("version__number")[:1]))
+        with_version: Rows = rows.annotate(live_version=Subquery(live.values("version__number")[:1]))
+        return with_version
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Count what waits for the shown agents in one query."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controlplane.console.admins import list_of, page_of
 from registry.models import Agent, User
+from runs.models import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,27 @@ class RunLine:
 
 def failed_since(user: User, moment: datetime) -> int:
     """Count the runs that failed or crashed since a moment, of those that the person may see."""
-    return 0
+    return Run.objects.visible_to(user).failed().since(moment).order_by().count()
 
 
 def failures_url(since: str) -> str:
     """Return the address of the list of failed runs."""
-    return ""
+    return list_of(Run, f"show=failed&since={since}")
 
 
 def runs_url(agent: Agent) -> str:
     """Return the address of an agent's runs."""
-    return ""
+    return list_of(Run, f"agent={agent.slug}")
 
 
 def recent_runs(agent: Agent, *, most: int) -> tuple[RunLine, ...]:
     """Return an agent's newest runs."""
-    return ()
+    return tuple(
+        RunLine(name_of(row), page_of(row), row.status, row.started_at, row.duration)
+        for row in Run.objects.of_agent(agent)[:most]
+    )
+
+
+def name_of(run: Run) -> str:
+    """Return what a run is called: its task, else the name that its reporter gave it."""
+    return run.task or str(run)

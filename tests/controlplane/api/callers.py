@@ -1,0 +1,88 @@
+"""Callers of the API for tests: agents with keys, people with sessions, nobody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.test import Client
+
+from registry.models import User
+
+# The CSRF middleware compares the cookie with the header; any well-formed secret will do.
+TOKEN = "t" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who calls.
+
+    Attributes:
+        client: Django's client; it raises nothing that the server would have answered.
+        headers: sent with every call.
+    """
+
+    client: Client
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **headers: str) -> Any:
+        """GET below ``/api/v1``, or any whole path."""
+        return self.send("GET", path, **headers)
+
+    def send(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str) -> Any:
+        """Call.
+
+        Args:
+            method: of HTTP.
+            path: below ``/api/v1``, or whole.
+            body: sent as JSON unless None.
+            raw: sent as it is.
+            headers: with underscores for hyphens; ``Content_Type`` replaces JSON's.
+        """
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        media = given.pop("Content-Type", "application/json")
+        data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        address = path if path.startswith("/api") else f"/api/v1{path}"
+        return self.client.generic(method, address, data, content_type=media, headers={**self.headers, **given})
+
+
+def agent(text: str) -> Caller:
+    """Return an agent that presents a key."""
+    return Caller(_client(), {"Authorization": f"Bearer {text}"})
+
+
+def person(user: User) -> Caller:
+    """Return a person with a session, whose browser sends the CSRF token along."""
+    client = _client()
+    client.force_login(user)
+    client.cookies["csrftoken"] = TOKEN
+    return Caller(client, {"X-CSRFToken": TOKEN})
+
+
+def nobody() -> Caller:
+    """Return a caller without key and session."""
+    return Caller(_client())
+
+
+def problem(answer: Any, status: int, code: str | None = None) -> dict[str, Any]:
+    """Return the problem document of an answer; fail unless it is a whole one."""
+    assert answer.status_code == status, (answer.status_code, answer.content[:500])
+    assert answer["Content-Type"] == "application/problem+json"
+    found: dict[str, Any] = json.loads(answer.content)
+    assert set(found) >= {"type", "title", "status", "detail", "instance", "code", "request_id", "errors"}
+    assert (found["status"], found["instance"]) == (status, answer.wsgi_request.path)
+    assert found["request_id"]
+    assert answer["X-Request-ID"] == found["request_id"]
+    if code is not None:
+        assert found["code"] == code, found
+    return found
+
+
+def pointers(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return pointer and code of each defect of a problem document."""
+    return [(each["pointer"], each["code"]) for each in found["errors"]]
+
+
+def _client() -> Client:
+    return Client(enforce_csrf_checks=True, raise_request_exception=False)
