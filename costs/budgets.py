@@ -58,8 +58,9 @@ _OPEN = (
 )
 _RESERVE = (
     "INSERT INTO costs_reservation (decision_id, budget_id, budget_period_id, amount_nanousd, settled_nanousd, state, "
-    "created_at, expires_at) VALUES (%s, %s, %s, %s, 0, %s, %s, %s)"
+    "created_at, expires_at) VALUES "
 )
+_RESERVED = "(%s, %s, %s, %s, 0, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,8 @@ def reserve(
             taken.append(_Taken(budget.id, period_id, amount))
         if taken:
             times = (ReservationState.HELD.value, sql.stamp(now), sql.stamp(now + HOLD))
-            cursor.executemany(
-                _RESERVE,
-                [(sql.key(decision_id), take.budget_id, take.period_id, take.amount, *times) for take in taken],
-            )
+            rows = [(sql.key(decision_id), take.budget_id, take.period_id, take.amount, *times) for take in taken]
+            cursor.execute(_RESERVE + ", ".join([_RESERVED] * len(rows)), [value for row in rows for value in row])
     return None
 
 

@@ -22,9 +22,7 @@ def may_read_payload(user: User, run: Run) -> bool:
     Operators see runs without payloads, auditors see digests; administrators break the glass.
     """
     return (
-        user.is_active
-        and run.agent.owner_id == user.pk
-        and Team.objects.filter(slug=run.team, members=user).exists()
+        user.is_active and run.agent.owner_id == user.pk and Team.objects.filter(slug=run.team, members=user).exists()
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from audit.refusals import Problem
-from runs.events import RunEvent, StepEvent
+from runs.events import RunEvent, StepEvent, Usage
 from runs.merging import is_said
 from runs.redaction import redact, redact_text
 
@@ -34,6 +35,7 @@ _LIMITS = {
 CLAMPED = "clamped"
 BACKFILLED = "backfilled"
 TOO_OLD = Problem("/started_at", "too_old", f"What ended more than {OLDEST.days} days ago needs leave to backfill.")
+_BUCKETS = tuple(field.name for field in dataclasses.fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,12 @@ def _clean(event: RunEvent | StepEvent) -> dict[str, Any]:
     """Return the report's free texts, redacted and cut."""
     texts = {name: redact_text(getattr(event, name)) for name in _LIMITS if hasattr(event, name)}
     return {
-        name: text if len(text) <= _LIMITS[name] else text[: _LIMITS[name] - 1] + "…"
-        for name, text in texts.items()
+        name: text if len(text) <= _LIMITS[name] else text[: _LIMITS[name] - 1] + "…" for name, text in texts.items()
     }
+
+
+def _as_dict(usage: Usage) -> dict[str, Any]:
+    return {name: getattr(usage, name) for name in _BUCKETS}
 
 
 def as_text(value: Any) -> Text | None:
@@ -178,7 +183,7 @@ def prepare_step(event: StepEvent, *, now: datetime, may_backfill: bool) -> Prep
         "status": event.status,
         "started_at": event.started_at,
         "duration_ms": event.duration_ms,
-        "usage": asdict(event.usage) if event.usage else None,
+        "usage": _as_dict(event.usage) if event.usage else None,
         "decision_id": event.action_id,
         "position": event.position or None,
     }

@@ -90,14 +90,15 @@ def is_secret_name(name: str) -> bool:
 
 # --- free text -----------------------------------------------------------------------------
 
-# Every pattern starts at the start of a word or at a fixed text, so that none is slower than linear.
-# One quick look spares most texts the rest.
-_SUSPICIOUS = re.compile(
-    r"acp_live_|[sr]k[-_]|gh[pousr]_|github_pat|xox[a-z]-|AIza|glpat-|hf_|npm_|whsec_|(?:AKIA|ASIA)|eyJ|-----BEGIN"
-    r"|://|(?i:bearer|basic|authorization|cookie|token|secret|passw|passp|passc|pwd|credential|key|sig|jwt|otp|auth"
-    r"|cv[vc]|[cx]srf|session|string)"
-)
+# One quick look spares most texts the rest: fixed texts are found several times faster than patterns.
+_SUSPICIOUS = (
+    "acp_live_", "sk-", "sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "xox", "aiza", "glpat-",
+    "hf_", "npm_", "whsec_", "akia", "asia", "eyj", "-----begin", "://", "basic", "bearer", "auth", "cookie",
+    "token", "secret", "passw", "passp", "passc", "pwd", "credential", "key", "sig", "jwt", "otp", "cvv", "cvc",
+    "csrf", "xsrf", "session", "string",
+)  # fmt: skip
 
+# Every pattern starts at the start of a word or at a fixed text, so that none is slower than linear.
 _SHAPES = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|acp_live_[A-Za-z0-9_-]{8,}"
@@ -206,7 +207,8 @@ def storable(text: str) -> str:
 def redact_text(text: str) -> str:
     """Return the text with its secrets replaced, and with nothing that a database refuses."""
     text = storable(text)
-    if _SUSPICIOUS.search(text) is None:
+    lowered = text.lower()
+    if not any(sign in lowered for sign in _SUSPICIOUS):
         return text
     text = _SHAPES.sub(MARK, text)
     text = _USERINFO.sub(rf"\g<1>{MARK}\g<3>", text)

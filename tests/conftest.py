@@ -27,6 +27,8 @@ def django_db_modify_db_settings(
 ) -> None:
     """Give each worker its own test database: on SQLite a real file, which is where its locks are real."""
     live = connections["default"].settings_dict
+    # A live server answers each request in a thread of its own, and nobody would close what that thread left open.
+    live["CONN_MAX_AGE"] = 0
     if live["ENGINE"].endswith("sqlite3"):
         live["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 

@@ -41,7 +41,7 @@ class SelfView(MachineView):
         """Read the agent's registration and the definition that is live in the key's environment."""
         principal = principal_of(request)
         if not principal.scopes & {KeyScope.READ_SELF, KeyScope.ACT}:
-            raise Forbidden("The key lacks the scope 'read:self'.")
+            raise Forbidden("The key lacks the scope “read:self”.")
         agent = Agent.objects.select_related("team").get(pk=principal.agent_id)
         live = (
             Release.objects.select_related("version")

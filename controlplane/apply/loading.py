@@ -111,7 +111,7 @@ class _Builder:
             if self.documents > 1:
                 raise _Unreadable("", "several_documents", "One file holds one document.")
         elif isinstance(event, yaml.AliasEvent):
-            self._place(event, None, "Aliases (*name) are not admitted.")
+            self._place(event, Problem("", "not_admitted", "Aliases (*name) are not admitted."))
         elif isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.MappingStartEvent):
@@ -133,8 +133,7 @@ class _Builder:
         is_plain = event.style is None
         value = _plain(event.value) if is_plain else event.value
         if not self._awaits_key():
-            defect = value.detail if isinstance(value, Problem) else ""
-            self._place(event, None if defect else value, defect)
+            self._place(event, value)
             return
         parent = self._open[-1]
         pointer = join(parent.pointer, event.value)
@@ -145,11 +144,13 @@ class _Builder:
         self._mark(event, pointer)
         parent.key = event.value
 
-    def _place(self, event: yaml.NodeEvent, value: Any, defect: str = "") -> str:
-        """Put a value where it belongs and return its pointer."""
-        pointer = ""
+    def _place(self, event: yaml.NodeEvent, value: Any) -> str:
+        """Put a value, or nothing in place of a defect, where it belongs; return its pointer."""
         if self._awaits_key():
-            raise _Unreadable(self._open[-1].pointer, "wrong_type", defect or "A key must be text.")
+            raise _Unreadable(self._open[-1].pointer, "wrong_type", "A key must be text.")
+        defect = value if isinstance(value, Problem) else None
+        value = None if defect else value
+        pointer = ""
         if not self._open:
             self.root = value
         else:
@@ -163,7 +164,7 @@ class _Builder:
                 parent.key = None
         self._mark(event, pointer)
         if defect:
-            self.problems.append(Problem(pointer, "not_admitted", defect))
+            self.problems.append(Problem(pointer, defect.code, defect.detail))
         return pointer
 
     def _mark(self, event: yaml.NodeEvent, pointer: str) -> None:

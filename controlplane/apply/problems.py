@@ -25,6 +25,10 @@ class Located:
     pointer: str
     detail: str
 
+    def __str__(self) -> str:
+        """Say where and what."""
+        return f"{self.pointer[1:]}: {self.detail}" if self.pointer[1:] else self.detail
+
 
 class DocumentRefused(DocumentInvalid):
     """A document that cannot be applied; nothing was changed.

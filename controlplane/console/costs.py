@@ -91,7 +91,7 @@ class BudgetPages(ConsoleAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the tree with its meters: budgets are few, and their order says more than any column."""
-        if not self.has_view_permission(request):
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             return super().changelist_view(request, extra_context)
         page = read_spend(viewer(request), now=timezone.now())
         return self.render(

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.urls import reverse
 
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations.grants import Issued
@@ -126,6 +127,6 @@ def _approval(request: ApprovalRequest) -> dict[str, Any]:
     return {
         "id": str(request.id),
         "state": request.state,
-        "url": f"{settings.PUBLIC_URL}/admin/approvals/approvalrequest/{request.id}/",
+        "url": settings.PUBLIC_URL + reverse("admin:approvals_approvalrequest_change", args=[request.id]),
         "expires_at": moment(request.expires_at),
     }

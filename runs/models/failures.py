@@ -29,9 +29,7 @@ class FailureQuerySet(models.QuerySet["Failure"]):
 
     def muted(self, now: datetime) -> Self:
         """Keep those that are silenced at a moment."""
-        return self.filter(
-            models.Q(muted_until__gt=now) | models.Q(muted_until_count__gt=models.F("count"))
-        )
+        return self.filter(models.Q(muted_until__gt=now) | models.Q(muted_until_count__gt=models.F("count")))
 
     def unmuted(self, now: datetime) -> Self:
         """Keep those that are not silenced at a moment."""
@@ -79,9 +77,7 @@ class Failure(models.Model):
         ordering = ("-last_seen", "-id")
         constraints = (
             models.UniqueConstraint(fields=("agent", "fingerprint"), name="runs_failure_fingerprint"),
-            models.CheckConstraint(
-                condition=models.Q(state__in=FailureState.values), name="runs_failure_state"
-            ),
+            models.CheckConstraint(condition=models.Q(state__in=FailureState.values), name="runs_failure_state"),
         )
         indexes = (
             models.Index(fields=("-last_seen", "-id"), name="runs_failure_seen"),

@@ -45,9 +45,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         identity = name_uuid(name)
         if identity is not None:
             matches |= models.Q(pk=identity)
-        rank = models.Case(
-            models.When(event_id=name, then=0), models.When(external_id=name, then=2), default=1
-        )
+        rank = models.Case(models.When(event_id=name, then=0), models.When(external_id=name, then=2), default=1)
         return self.filter(matches).order_by(rank, "-id")
 
     def open(self) -> Self:
@@ -97,13 +95,11 @@ class Run(models.Model):
     error_message = models.TextField(blank=True)
     output_summary = models.TextField(blank=True)
     # NULL and not "": what was never named stays out of the partial indexes.
-    parent_ref = models.CharField(max_length=255, null=True, blank=True, help_text="name of the starting run")  # noqa: DJ001
-    retry_ref = models.CharField(max_length=255, null=True, blank=True, help_text="name of the repeated run")  # noqa: DJ001
+    parent_ref = models.CharField(max_length=255, null=True, blank=True, help_text="name of the starting run")
+    retry_ref = models.CharField(max_length=255, null=True, blank=True, help_text="name of the repeated run")
     parent_run = models.UUIDField(null=True, blank=True, help_text="the run that parent_ref names, once known")
     retry_of = models.UUIDField(null=True, blank=True, help_text="the run that retry_ref names, once known")
-    failure = models.ForeignKey(
-        Failure, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
-    )
+    failure = models.ForeignKey(Failure, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
     flags = models.JSONField(
         default=dict, blank=True,
         help_text="stub, clamped, backfilled, conflicting_terminal (the refused status), conflicting_content",

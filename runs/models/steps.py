@@ -67,9 +67,7 @@ class Step(models.Model):
     input_sha256 = models.CharField(max_length=64, blank=True, help_text="of the whole redacted text, hex")
     output_size = models.BigIntegerField(null=True, blank=True, help_text="bytes, before truncation")
     output_sha256 = models.CharField(max_length=64, blank=True, help_text="of the whole redacted text, hex")
-    failure = models.ForeignKey(
-        Failure, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
-    )
+    failure = models.ForeignKey(Failure, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
     flags = models.JSONField(
         default=dict, blank=True,
         help_text="clamped, backfilled, conflicting_terminal (the refused status), conflicting_content",

@@ -16,9 +16,7 @@ from runs.states import FailureState
 
 
 @transaction.atomic
-def resolve_failure(
-    *, failure: Failure, by: Acting, now: datetime, version: AgentVersion | None = None
-) -> None:
+def resolve_failure(*, failure: Failure, by: Acting, now: datetime, version: AgentVersion | None = None) -> None:
     """Say that a failure is mended. It comes back if it happens again later.
 
     Args:

@@ -43,6 +43,7 @@ def import_n8n(*, executions: Sequence[object], source: Source, by: Acting, now:
         if isinstance(found, Problem):
             reports.append(Report(index, (found,)))
         else:
-            reports += [Report(index, event) for event in (found.run, *found.steps)]
+            reports.append(Report(index, found.run))
+            reports += [Report(index, step) for step in found.steps]
     manner = Manner(kind="run.imported", origin=RunSource.N8N)
     return take(source=source, reports=reports, manner=manner, by=by, now=now)

@@ -54,9 +54,7 @@ def open_run(*, source: Source, body: object, by: Acting, now: datetime) -> Inge
 
 
 @transaction.atomic
-def add_steps(
-    *, source: Source, run_id: UUID, items: Sequence[object], by: Acting, now: datetime
-) -> IngestOutcome:
+def add_steps(*, source: Source, run_id: UUID, items: Sequence[object], by: Acting, now: datetime) -> IngestOutcome:
     """Take steps of one run: ``POST /api/v1/runs/{id}/steps``.
 
     Arguments as for `ingest`; each item is a step without ``type`` and ``run_id``.
@@ -66,9 +64,7 @@ def add_steps(
         TooLarge: more than `MAX_ITEMS` items.
     """
     run = _own(source, run_id)
-    return _take(
-        source, items, lambda item: read_step(item, run_ref=run.event_id), kind="run.ingested", by=by, now=now
-    )
+    return _take(source, items, lambda item: read_step(item, run_ref=run.event_id), kind="run.ingested", by=by, now=now)
 
 
 @transaction.atomic

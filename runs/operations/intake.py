@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -73,7 +72,21 @@ def take(*, source: Source, reports: Sequence[Report], manner: Manner, by: Actin
     # PostgreSQL: one batch per agent at a time, so that rows read below stay as they were read.
     # SQLite's writers queue anyway.
     sql.advisory_lock(f"runs.ingest.{source.agent.pk}")
-    for attempt in range(1, _ATTEMPTS + 1):
+    ledger, applied = _write(source, prepared, manner, by=by, now=now)
+    results = tuple(
+        _result(report.index, item, one) for report, item, one in zip(reports, prepared, applied, strict=True)
+    )
+    outcome = IngestOutcome(results, tuple(ledger.usages))
+    _record(ledger, outcome, manner.kind, by=by, now=now)
+    return outcome
+
+
+def _write(
+    source: Source, prepared: Sequence[Prepared], manner: Manner, *, by: Acting, now: datetime
+) -> tuple[Ledger, list[Applied]]:
+    """Apply and write everything, and again where a stub came between."""
+    attempt = 1
+    while True:
         ledger = Ledger(source=source, origin=manner.origin, now=now)
         try:
             with transaction.atomic():
@@ -81,16 +94,12 @@ def take(*, source: Source, reports: Sequence[Report], manner: Manner, by: Actin
                 link(ledger)
                 group(ledger, partial=_partial(prepared, applied), by=by)
                 ledger.write()
-            break
         except IntegrityError:
             if attempt == _ATTEMPTS:
                 raise
-    results = tuple(
-        _result(report.index, item, one) for report, item, one in zip(reports, prepared, applied, strict=True)
-    )
-    outcome = IngestOutcome(results, tuple(ledger.usages))
-    _record(ledger, outcome, manner.kind, by=by, now=now)
-    return outcome
+            attempt += 1
+        else:
+            return ledger, applied
 
 
 def _prepare(event: Event | tuple[Problem, ...], source: Source, now: datetime) -> Prepared:

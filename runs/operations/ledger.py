@@ -34,7 +34,7 @@ def fetch(rows: models.QuerySet[Row], column: str, values: Iterable[Any]) -> Ite
 def _upsert(model: type[models.Model], rows: Sequence[models.Model]) -> None:
     """Write changed rows. One statement for all: an UPDATE per row costs a round trip each."""
     names = [field.name for field in model._meta.concrete_fields if not field.primary_key]
-    key = model._meta.pk.attname  # type: ignore[union-attr]  # every model has a primary key
+    key = model._meta.pk.attname
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=names)
 
 
@@ -178,8 +178,8 @@ class Ledger:
     def write(self) -> None:
         """Write everything.
 
-        Bulk statements, because a batch holds up to 500 items: 12 ms for 500 new steps on
-        SQLite against 180 ms one by one.
+        In bulk, because a batch holds up to 500 items: 500 new steps with payloads take some 20
+        statements on SQLite and 12 on PostgreSQL, not a thousand.
 
         Raises:
             django.db.IntegrityError: a stub was added under one of the names meanwhile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,22 @@ from costs.models import Budget, BudgetPeriod
 from costs.money import NANO
 from costs.operations import Recorded, UsageReport, record_usage, save_budget
 from policies.models import Decision
-from registry.models import Agent, Catalogue
+from registry.models import Agent, Catalogue, Team, User
 from tests.world import INSTALLATION, NOW
 
 # 1,000 tokens of output of this model cost one US cent: 10 USD per million.
 MODEL = {"provider": "openai", "model": "gpt-4o"}
 CENT = NANO // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """One agent, and an administrator who owns it: enough for spending, and quickly made."""
+
+    admin: User
+    owner: User
+    team: Team
+    agent: Agent
 
 
 def cents(number: int) -> dict[str, Any]:

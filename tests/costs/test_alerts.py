@@ -12,7 +12,7 @@ from costs.operations import pause_spent
 from registry.models import Agent
 from registry.operations import pause_agent, resume_agent, retire_agent
 from registry.states import AgentState
-from tests.costs.spending import CENT, make_budget, make_decision, reserve, spend
+from tests.costs.spending import CENT, Small, make_budget, make_decision, reserve, spend
 from tests.world import INSTALLATION, NOW, World, make_agent
 
 
@@ -24,23 +24,23 @@ def state(agent: Agent) -> str:
     return Agent.objects.get(pk=agent.pk).state
 
 
-def test_threshold_alerts_once_per_period(world: World) -> None:
+def test_threshold_alerts_once_per_period(small: Small) -> None:
     make_budget()
-    spend(world.agent, 49)
+    spend(small.agent, 49)
     assert thresholds() == []
-    spend(world.agent, 1)
+    spend(small.agent, 1)
     assert thresholds() == [50]
-    spend(world.agent, 10)
+    spend(small.agent, 10)
     assert thresholds() == [50]
-    assert [alert.threshold for alert in spend(world.agent, 60).alerts] == [80, 100]
-    spend(world.agent, 60)
+    assert [alert.threshold for alert in spend(small.agent, 60).alerts] == [80, 100]
+    spend(small.agent, 60)
     assert thresholds() == [50, 80, 100]
-    assert spend(world.agent, 50, now=NOW + timedelta(days=1)).alerts[0].threshold == 50
+    assert spend(small.agent, 50, now=NOW + timedelta(days=1)).alerts[0].threshold == 50
 
 
-def test_threshold_leaves_an_entry_that_says_what_applies(world: World) -> None:
+def test_threshold_leaves_an_entry_that_says_what_applies(small: Small) -> None:
     make_budget(agent="job-applier")
-    spend(world.agent, 100)
+    spend(small.agent, 100)
     entries = Entry.objects.filter(kind="budget.threshold").order_by("id")
     assert [(entry.outcome, json.loads(entry.details)["threshold"]) for entry in entries] == [
         ("alert", 50),
@@ -53,23 +53,23 @@ def test_threshold_leaves_an_entry_that_says_what_applies(world: World) -> None:
     assert BudgetAlert.objects.get(threshold=100).settled_nanousd == 100 * CENT
 
 
-def test_threshold_is_of_spend_and_not_of_what_is_set_aside(world: World) -> None:
+def test_threshold_is_of_spend_and_not_of_what_is_set_aside(small: Small) -> None:
     make_budget()
-    reserve(world.agent, 100)
+    reserve(small.agent, 100)
     assert thresholds() == []
 
 
-def test_threshold_passed_by_lowering_the_limit(world: World) -> None:
+def test_threshold_passed_by_lowering_the_limit(small: Small) -> None:
     make_budget()
-    spend(world.agent, 40)
+    spend(small.agent, 40)
     make_budget(limit_usd="0.50")
     assert thresholds() == [50, 80]
 
 
-def test_thresholds_of_every_level_alert(world: World) -> None:
+def test_thresholds_of_every_level_alert(small: Small) -> None:
     make_budget("all", organisation=True, alert_at=[100])
     make_budget("agent", agent="job-applier", alert_at=[100])
-    spend(world.agent, 100)
+    spend(small.agent, 100)
     assert set(BudgetAlert.objects.values_list("budget_period__budget__slug", flat=True)) == {"all", "agent"}
 
 
@@ -90,12 +90,12 @@ def test_pausing_budget_pauses_after_the_commit(world: World, django_capture_on_
     assert "bound" in Agent.objects.get(pk=world.agent.pk).state_reason
 
 
-def test_pausing_budget_of_an_agent_pauses_that_agent(world: World) -> None:
+def test_pausing_budget_of_an_agent_pauses_that_agent(small: Small) -> None:
     make_budget(agent="job-applier", at_limit="pause")
-    other = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
-    spend(world.agent, 100)
+    other = make_agent("mailer", owner=small.owner, team=small.team, by=small.admin)
+    spend(small.agent, 100)
     assert pause_spent(now=NOW) == 1
-    assert (state(world.agent), state(other)) == (AgentState.PAUSED, AgentState.ACTIVE)
+    assert (state(small.agent), state(other)) == (AgentState.PAUSED, AgentState.ACTIVE)
 
 
 def test_pausing_budget_of_the_organisation_pauses_everybody(world: World) -> None:
@@ -106,38 +106,38 @@ def test_pausing_budget_of_the_organisation_pauses_everybody(world: World) -> No
     assert state(foreign) == AgentState.PAUSED
 
 
-def test_pausing_is_made_up_for_by_the_sweep_once(world: World) -> None:
+def test_pausing_is_made_up_for_by_the_sweep_once(small: Small) -> None:
     make_budget(at_limit="pause")
-    spend(world.agent, 100)
+    spend(small.agent, 100)
     assert pause_spent(now=NOW) == 1
-    resume_agent(agent=Agent.objects.get(pk=world.agent.pk), by=world.admin, now=NOW)
-    spend(world.agent, 10)
+    resume_agent(agent=Agent.objects.get(pk=small.agent.pk), by=small.admin, now=NOW)
+    spend(small.agent, 10)
     assert pause_spent(now=NOW) == 0
-    assert state(world.agent) == AgentState.ACTIVE
+    assert state(small.agent) == AgentState.ACTIVE
 
 
-def test_pausing_leaves_agents_that_somebody_paused_or_retired(world: World) -> None:
+def test_pausing_leaves_agents_that_somebody_paused_or_retired(small: Small) -> None:
     make_budget(at_limit="pause")
-    retired = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
-    retire_agent(agent=retired, reason="old", by=world.admin, now=NOW)
-    pause_agent(agent=world.agent, reason="by hand", by=world.admin, now=NOW)
-    spend(world.agent, 100)
+    retired = make_agent("mailer", owner=small.owner, team=small.team, by=small.admin)
+    retire_agent(agent=retired, reason="old", by=small.admin, now=NOW)
+    pause_agent(agent=small.agent, reason="by hand", by=small.admin, now=NOW)
+    spend(small.agent, 100)
     assert pause_spent(now=NOW) == 0
-    assert Agent.objects.get(pk=world.agent.pk).state_reason == "by hand"
+    assert Agent.objects.get(pk=small.agent.pk).state_reason == "by hand"
 
 
-def test_pausing_is_off_where_the_limit_was_raised_in_time(world: World) -> None:
+def test_pausing_is_off_where_the_limit_was_raised_in_time(small: Small) -> None:
     make_budget(at_limit="pause")
-    spend(world.agent, 100)
+    spend(small.agent, 100)
     make_budget(limit_usd="2.00")
     assert pause_spent(now=NOW) == 0
     assert not BudgetAlert.objects.filter(pausing=True).exists()
 
 
-def test_settling_a_reservation_alerts_too(world: World) -> None:
+def test_settling_a_reservation_alerts_too(small: Small) -> None:
     make_budget(alert_at=[80])
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 90, decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 90, decision_id=decision)
     assert thresholds() == [80]
     assert INSTALLATION.actor.id == Entry.objects.get(kind="budget.threshold").actor_id

@@ -129,7 +129,7 @@ def live_through(world: World, steps: list[Any]) -> None:
 
 
 @given(STEPS)
-@settings(suppress_health_check=list(HealthCheck), max_examples=8)
+@settings(suppress_health_check=list(HealthCheck), max_examples=5)
 def test_budgets_hold_what_happened_after_any_history(world: World, steps: list[Any]) -> None:
     live_through(world, steps)
 

@@ -15,7 +15,7 @@ from costs.models import DirtyBucket, Usage
 from costs.operations import record_usage
 from costs.prices import MAX_TOKENS, price_version
 from costs.reports import defects
-from tests.costs.spending import CENT, cents, make_budget, make_report, spend, standing
+from tests.costs.spending import CENT, Small, cents, make_budget, make_report, spend, standing
 from tests.world import INSTALLATION, NOW, World, make_agent
 
 
@@ -46,9 +46,9 @@ def test_record_usage_prices_and_keeps_the_call(world: World) -> None:
     assert DirtyBucket.objects.get().hour == row.hour
 
 
-def test_record_usage_unknown_model_is_unpriced(world: World) -> None:
+def test_record_usage_unknown_model_is_unpriced(small: Small) -> None:
     make_budget()
-    recorded = spend(world.agent, 1, model="nobody-knows")
+    recorded = spend(small.agent, 1, model="nobody-knows")
     assert recorded.results[0].cost_nanousd is None
     row = Usage.objects.unpriced().get()
     assert (row.cost_nanousd, row.price_version) == (None, "")
@@ -68,55 +68,55 @@ def test_record_usage_leaves_one_entry_per_batch(world: World) -> None:
     assert Entry.objects.filter(kind="usage.recorded").count() == 1
 
 
-def test_record_usage_repeated_counts_once(world: World) -> None:
+def test_record_usage_repeated_counts_once(small: Small) -> None:
     make_budget()
-    report = make_report(world.agent)
+    report = make_report(small.agent)
     assert record(report, report) == ["created", "duplicate"]
     assert record(report) == ["duplicate"]
     assert standing() == (1, 0)
 
 
-def test_record_usage_same_answer_from_two_instruments_counts_once(world: World) -> None:
+def test_record_usage_same_answer_from_two_instruments_counts_once(small: Small) -> None:
     make_budget()
-    first = make_report(world.agent, response_id="resp_1")
-    second = make_report(world.agent, response_id="resp_1", output=900, input_uncached=5)
+    first = make_report(small.agent, response_id="resp_1")
+    second = make_report(small.agent, response_id="resp_1", output=900, input_uncached=5)
     assert record(first) == ["created"]
     assert record(second) == ["duplicate"]
-    assert record(replace(second, event_id="third"), make_report(world.agent)) == ["duplicate", "created"]
+    assert record(replace(second, event_id="third"), make_report(small.agent)) == ["duplicate", "created"]
     assert standing() == (2, 0)
 
 
-def test_record_usage_same_event_of_another_call_is_a_conflict(world: World) -> None:
+def test_record_usage_same_event_of_another_call_is_a_conflict(small: Small) -> None:
     make_budget()
-    report = make_report(world.agent)
+    report = make_report(small.agent)
     record(report)
     assert record(replace(report, output=5000)) == ["conflict"]
     assert Usage.objects.get().cost_nanousd == CENT
     assert standing() == (1, 0)
 
 
-def test_record_usage_ids_are_an_agents_own(world: World) -> None:
-    other = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
+def test_record_usage_ids_are_an_agents_own(small: Small) -> None:
+    other = make_agent("mailer", owner=small.owner, team=small.team, by=small.admin)
     facts = {"event_id": "same", "response_id": "same"}
-    assert record(make_report(world.agent, **facts), make_report(other, **facts)) == ["created", "created"]
+    assert record(make_report(small.agent, **facts), make_report(other, **facts)) == ["created", "created"]
 
 
-def test_usage_constraints_repeat_that_a_call_counts_once(world: World) -> None:
-    record(make_report(world.agent, event_id="a", response_id="r"), make_report(world.agent, event_id="b"))
+def test_usage_constraints_repeat_that_a_call_counts_once(small: Small) -> None:
+    record(make_report(small.agent, event_id="a", response_id="r"), make_report(small.agent, event_id="b"))
     for change in ({"event_id": "a"}, {"response_id": "r"}, {"output": -1}, {"cost_nanousd": -1}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Usage.objects.filter(event_id="b").update(**change)
 
 
-def test_record_usage_of_nothing_leaves_nothing(world: World) -> None:
+def test_record_usage_of_nothing_leaves_nothing(small: Small) -> None:
     assert record() == []
     assert not Entry.objects.filter(kind="usage.recorded").exists()
 
 
-def test_record_usage_clamps_clocks_that_run_ahead(world: World) -> None:
+def test_record_usage_clamps_clocks_that_run_ahead(small: Small) -> None:
     record(
-        make_report(world.agent, event_id="a", at=NOW + timedelta(minutes=4)),
-        make_report(world.agent, event_id="b", at=NOW + timedelta(days=40)),
+        make_report(small.agent, event_id="a", at=NOW + timedelta(minutes=4)),
+        make_report(small.agent, event_id="b", at=NOW + timedelta(days=40)),
     )
     assert list(Usage.objects.order_by("event_id").values_list("at", flat=True)) == [
         NOW + timedelta(minutes=4),
@@ -140,18 +140,18 @@ def test_record_usage_clamps_clocks_that_run_ahead(world: World) -> None:
         ({"environment": "", "provider": "p" * 65}, ["/0/provider", "/0/environment"]),
     ],
 )
-def test_record_usage_refuses_bad_reports_as_a_whole(world: World, facts: dict[str, Any], pointers: list[str]) -> None:
-    bad = make_report(world.agent, **facts)
+def test_record_usage_refuses_bad_reports_as_a_whole(small: Small, facts: dict[str, Any], pointers: list[str]) -> None:
+    bad = make_report(small.agent, **facts)
     with pytest.raises(Invalid) as caught:
-        record(bad, make_report(world.agent))
+        record(bad, make_report(small.agent))
     assert [problem.pointer for problem in caught.value.errors] == pointers
     assert [problem.pointer for problem in defects(bad, "/0")] == pointers
     assert not Usage.objects.exists()
 
 
-def test_record_usage_takes_hundreds_at_once(world: World, django_assert_max_num_queries: Any) -> None:
+def test_record_usage_takes_hundreds_at_once(small: Small, django_assert_max_num_queries: Any) -> None:
     make_budget()
-    reports = [make_report(world.agent, response_id=f"r{number}") for number in range(500)]
+    reports = [make_report(small.agent, response_id=f"r{number}") for number in range(500)]
     with django_assert_max_num_queries(60):
         record_usage(usages=reports, by=INSTALLATION, now=NOW)
     assert standing() == (500, 0)

@@ -17,7 +17,7 @@ from costs.models import Adjustment, CostRollup, DirtyBucket, Usage
 from costs.operations import record_usage, roll_up
 from costs.tasks import roll_up as roll_up_task
 from costs.verification import verify_rollups
-from tests.costs.spending import CENT, cents, make_report, spend
+from tests.costs.spending import CENT, Small, cents, make_report, spend
 from tests.world import INSTALLATION, NOW, World, make_agent
 
 
@@ -25,10 +25,10 @@ def total(rows: Any) -> int:
     return rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0
 
 
-def test_roll_up_sums_hours_and_days(world: World) -> None:
+def test_roll_up_sums_hours_and_days(small: Small) -> None:
     for number, minutes in ((1, 0), (2, 59), (4, 60), (8, 60 * 24)):
-        spend(world.agent, number, now=NOW + timedelta(minutes=minutes))
-    spend(world.agent, 16, model="nobody-knows")
+        spend(small.agent, number, now=NOW + timedelta(minutes=minutes))
+    spend(small.agent, 16, model="nobody-knows")
     assert roll_up(now=NOW) == 5
     hours = CostRollup.objects.hourly().filter(model="gpt-4o").order_by("bucket_start")
     assert [(row.bucket_start, row.calls, row.cost_nanousd) for row in hours] == [
@@ -62,32 +62,32 @@ def test_roll_up_keeps_every_dimension_apart(world: World) -> None:
     assert verify_rollups().exact
 
 
-def test_roll_up_again_changes_nothing(world: World) -> None:
-    spend(world.agent, 1)
+def test_roll_up_again_changes_nothing(small: Small) -> None:
+    spend(small.agent, 1)
     roll_up(now=NOW)
     before = list(CostRollup.objects.order_by("grain").values())
     assert roll_up(now=NOW) == 0
     assert list(CostRollup.objects.order_by("grain").values()) == before
 
 
-def test_roll_up_takes_late_usage_into_its_own_hour_for_a_week(world: World) -> None:
-    spend(world.agent, 1)
+def test_roll_up_takes_late_usage_into_its_own_hour_for_a_week(small: Small) -> None:
+    spend(small.agent, 1)
     roll_up(now=NOW)
     later = NOW + timedelta(days=7)
-    spend(world.agent, 2, now=later, at=NOW)
+    spend(small.agent, 2, now=later, at=NOW)
     roll_up(now=later)
     assert CostRollup.objects.daily().get().cost_nanousd == 3 * CENT
     assert not Adjustment.objects.exists()
     assert verify_rollups().exact
 
 
-def test_roll_up_books_later_usage_as_an_adjustment(world: World) -> None:
-    spend(world.agent, 1)
+def test_roll_up_books_later_usage_as_an_adjustment(small: Small) -> None:
+    spend(small.agent, 1)
     roll_up(now=NOW)
     later = NOW + timedelta(days=9, seconds=1)
-    spend(world.agent, 2, now=later, at=NOW)
-    spend(world.agent, 4, now=later + timedelta(hours=1), at=NOW)
-    spend(world.agent, 8, now=later + timedelta(days=1), at=NOW)
+    spend(small.agent, 2, now=later, at=NOW)
+    spend(small.agent, 4, now=later + timedelta(hours=1), at=NOW)
+    spend(small.agent, 8, now=later + timedelta(days=1), at=NOW)
     roll_up(now=later + timedelta(days=1))
     assert CostRollup.objects.daily().get().cost_nanousd == CENT
     booked = Adjustment.objects.order_by("booked_on")
@@ -99,9 +99,9 @@ def test_roll_up_books_later_usage_as_an_adjustment(world: World) -> None:
     assert total(CostRollup.objects.daily()) + total(Adjustment.objects) == total(Usage.objects)
 
 
-def test_roll_up_works_marks_off_in_portions(world: World) -> None:
+def test_roll_up_works_marks_off_in_portions(small: Small) -> None:
     for hours in range(5):
-        spend(world.agent, 1, now=NOW + timedelta(hours=hours))
+        spend(small.agent, 1, now=NOW + timedelta(hours=hours))
     assert roll_up(now=NOW, limit=2) == 2
     assert verify_rollups().pending == 3
     assert not verify_rollups().exact
@@ -109,9 +109,9 @@ def test_roll_up_works_marks_off_in_portions(world: World) -> None:
     assert verify_rollups().exact
 
 
-def test_verify_rollups_names_what_differs(world: World) -> None:
-    spend(world.agent, 1)
-    spend(world.agent, 1, now=NOW + timedelta(days=9), at=NOW)
+def test_verify_rollups_names_what_differs(small: Small) -> None:
+    spend(small.agent, 1)
+    spend(small.agent, 1, now=NOW + timedelta(days=9), at=NOW)
     roll_up(now=NOW + timedelta(days=9))
     CostRollup.objects.hourly().update(output=1)
     CostRollup.objects.daily().delete()
@@ -119,7 +119,7 @@ def test_verify_rollups_names_what_differs(world: World) -> None:
     found = verify_rollups()
     assert {difference.of for difference in found.differences} == {"hour", "day", "adjustment"}
     assert {difference.starts_at.day for difference in found.differences} == {NOW.day}
-    assert all(str(world.agent.pk) in difference.subject for difference in found.differences)
+    assert all(str(small.agent.pk) in difference.subject for difference in found.differences)
 
 
 class Crash(Exception):
@@ -143,15 +143,15 @@ def crashing_at(statement: int) -> Iterator[None]:
         yield
 
 
-def test_roll_up_crashing_at_any_statement_loses_nothing(world: World) -> None:
+def test_roll_up_crashing_at_any_statement_loses_nothing(small: Small) -> None:
     later = NOW + timedelta(days=9)
-    spend(world.agent, 1)
+    spend(small.agent, 1)
     roll_up(now=NOW)
     statement, crashed = 0, True
     while crashed:
         statement += 1
-        spend(world.agent, 2)
-        spend(world.agent, 4, now=later, at=NOW)
+        spend(small.agent, 2)
+        spend(small.agent, 4, now=later, at=NOW)
         try:
             with crashing_at(statement):
                 roll_up(now=later)
@@ -164,11 +164,11 @@ def test_roll_up_crashing_at_any_statement_loses_nothing(world: World) -> None:
     assert statement > 8
 
 
-def test_record_usage_crashing_at_any_statement_leaves_usage_and_sums_in_step(world: World) -> None:
+def test_record_usage_crashing_at_any_statement_leaves_usage_and_sums_in_step(small: Small) -> None:
     statement, crashed = 0, True
     while crashed:
         statement += 1
-        report = make_report(world.agent, event_id=f"call {statement}")
+        report = make_report(small.agent, event_id=f"call {statement}")
         try:
             with crashing_at(statement):
                 record_usage(usages=[report], by=INSTALLATION, now=NOW)
@@ -196,9 +196,7 @@ CALLS = st.fixed_dictionaries(
 STEPS = st.lists(st.one_of(st.lists(CALLS, max_size=4), st.integers(1, 12)), max_size=8)
 
 
-@given(STEPS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_rollups_equal_raw_rows_after_any_history(world: World, steps: list[Any]) -> None:
+def live_through(small: Small, steps: list[Any]) -> None:
     now = datetime(2026, 11, 23, 10, tzinfo=UTC)
     with transaction.atomic():
         for step in steps:
@@ -214,7 +212,7 @@ def test_rollups_equal_raw_rows_after_any_history(world: World, steps: list[Any]
                 continue
             reports = [
                 make_report(
-                    world.agent,
+                    small.agent,
                     **{**cents(0), "model": call["model"], "output": call["output"]},
                     at=now - timedelta(hours=call["hours_ago"]),
                     event_id=f"e{call['event']}",
@@ -228,6 +226,19 @@ def test_rollups_equal_raw_rows_after_any_history(world: World, steps: list[Any]
         assert verify_rollups().exact
         assert total(CostRollup.objects.hourly()) + total(Adjustment.objects) == total(Usage.objects)
         transaction.set_rollback(True)
+
+
+@given(STEPS)
+@settings(suppress_health_check=list(HealthCheck), max_examples=20)
+def test_rollups_equal_raw_rows_after_any_history(small: Small, steps: list[Any]) -> None:
+    live_through(small, steps)
+
+
+@pytest.mark.long
+@given(STEPS)
+@settings(suppress_health_check=list(HealthCheck), max_examples=600)
+def test_rollups_equal_raw_rows_after_many_histories(small: Small, steps: list[Any]) -> None:
+    live_through(small, steps)
 
 
 @pytest.mark.parametrize("who", ["admin", "operator", "owner", "reviewer", "auditor", "stranger"])

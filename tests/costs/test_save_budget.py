@@ -14,7 +14,7 @@ from costs.operations import budget_document, budget_documents, save_budget
 from costs.states import AtLimit, Scope
 from registry.models import Catalogue
 from registry.operations import grant_publish
-from tests.costs.spending import make_budget
+from tests.costs.spending import Small, make_budget
 from tests.world import INSTALLATION, NOW, World
 
 EXAMPLE: dict[str, Any] = {
@@ -40,14 +40,14 @@ def save(by: Any = INSTALLATION, slug: str = "talent-month", **document: Any) ->
         {**EXAMPLE, "active": False, "alert_at": []},
     ],
 )  # fmt: skip
-def test_budget_document_is_what_was_saved(world: World, document: dict[str, Any]) -> None:
+def test_budget_document_is_what_was_saved(small: Small, document: dict[str, Any]) -> None:
     assert save(**document) is True
     assert budget_documents() == {"talent-month": document}
     assert save(**document) is False
     assert Entry.objects.filter(object_type="budget").count() == 1
 
 
-def test_save_budget_fills_in_what_a_new_one_leaves_out(world: World) -> None:
+def test_save_budget_fills_in_what_a_new_one_leaves_out(small: Small) -> None:
     save(team="talent", per="day", limit_usd="3")
     save(slug="all", organisation=True, per="day", limit_usd="3")
     budget, everything = Budget.objects.get(slug="talent-month"), Budget.objects.get(slug="all")
@@ -56,7 +56,7 @@ def test_save_budget_fills_in_what_a_new_one_leaves_out(world: World) -> None:
     assert everything.at_limit == AtLimit.ALERT
 
 
-def test_save_budget_leaves_alone_what_is_left_out(world: World) -> None:
+def test_save_budget_leaves_alone_what_is_left_out(small: Small) -> None:
     save(**EXAMPLE)
     assert save(limit_usd="300.00") is True
     assert budget_document(Budget.objects.get()) == {**EXAMPLE, "limit_usd": "300.00"}
@@ -66,7 +66,8 @@ def test_save_budget_leaves_alone_what_is_left_out(world: World) -> None:
     assert Budget.history.count() == 2  # type: ignore[attr-defined]  # simple-history adds it
 
 
-def test_save_budget_renews_the_catalogues_revision_if_it_changes(world: World) -> None:
+def test_save_budget_renews_the_catalogues_revision_if_it_changes(small: Small) -> None:
+    make_budget("another")
     before = Catalogue.objects.get().revision
     save(**EXAMPLE)
     after = Catalogue.objects.get().revision
@@ -75,7 +76,7 @@ def test_save_budget_renews_the_catalogues_revision_if_it_changes(world: World) 
     assert Catalogue.objects.get().revision == after
 
 
-def test_save_budget_opens_the_present_period(world: World) -> None:
+def test_save_budget_opens_the_present_period(small: Small) -> None:
     save(**EXAMPLE)
     save(slug="draft", **{**EXAMPLE, "active": False})
     row = BudgetPeriod.objects.get()
@@ -109,7 +110,7 @@ def test_save_budget_opens_the_present_period(world: World) -> None:
         ({"team": None}, "/team"),
     ],
 )
-def test_save_budget_refuses_bad_values_with_a_pointer(world: World, changes: dict[str, Any], pointer: str) -> None:
+def test_save_budget_refuses_bad_values_with_a_pointer(small: Small, changes: dict[str, Any], pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
         save(**{**EXAMPLE, **changes})
     assert [problem.pointer for problem in caught.value.errors] == [pointer]
@@ -117,18 +118,18 @@ def test_save_budget_refuses_bad_values_with_a_pointer(world: World, changes: di
 
 
 @pytest.mark.parametrize("missing", ["per", "limit_usd", "team"])
-def test_save_budget_new_needs_whom_how_long_and_how_much(world: World, missing: str) -> None:
+def test_save_budget_new_needs_whom_how_long_and_how_much(small: Small, missing: str) -> None:
     with pytest.raises(Invalid):
         save(**{key: value for key, value in EXAMPLE.items() if key != missing})
 
 
 @pytest.mark.parametrize("slug", ["", "Upper", "-a", "a b", "a" * 65, "ü"])
-def test_save_budget_refuses_bad_slugs(world: World, slug: str) -> None:
+def test_save_budget_refuses_bad_slugs(small: Small, slug: str) -> None:
     with pytest.raises(Invalid):
         save(slug=slug, **EXAMPLE)
 
 
-def test_save_budget_refuses_unknown_teams_and_agents_alike(world: World) -> None:
+def test_save_budget_refuses_unknown_teams_and_agents_alike(small: Small) -> None:
     rest = {key: value for key, value in EXAMPLE.items() if key != "team"}
     for subject in ({"team": "nobody"}, {"agent": "nobody"}):
         with pytest.raises(Missing):
@@ -143,9 +144,9 @@ def test_save_budget_whom_it_bounds_stays_for_ever(world: World) -> None:
         save(organisation=True)
 
 
-def test_budget_constraints_repeat_whom_a_budget_bounds(world: World) -> None:
+def test_budget_constraints_repeat_whom_a_budget_bounds(small: Small) -> None:
     budget = make_budget()
-    for change in ({"agent": world.agent}, {"scope": "organisation"}, {"task": "x"}, {"limit_nanousd": 0}):
+    for change in ({"agent": small.agent}, {"scope": "organisation"}, {"task": "x"}, {"limit_nanousd": 0}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Budget.objects.filter(pk=budget.pk).update(**change)
 

@@ -10,46 +10,46 @@ from costs.models import BudgetPeriod, Reservation, Usage
 from costs.operations import record_usage
 from costs.states import ReservationState
 from costs.verification import verify_budgets
-from tests.costs.spending import CENT, cents, make_budget, make_decision, make_report, reserve, spend, standing
+from tests.costs.spending import CENT, Small, cents, make_budget, make_decision, make_report, reserve, spend, standing
 from tests.world import INSTALLATION, NOW, World, make_agent
 
 
-def test_settle_ends_the_reservation_at_what_it_cost(world: World) -> None:
+def test_settle_ends_the_reservation_at_what_it_cost(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 12, decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 12, decision_id=decision)
     assert standing() == (12, 0)
     row = Reservation.objects.get()
     assert (row.state, row.settled_nanousd, row.overrun) == (ReservationState.SETTLED, 12 * CENT, False)
 
 
-def test_settle_counts_later_calls_of_the_same_decision(world: World) -> None:
+def test_settle_counts_later_calls_of_the_same_decision(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
     for number in (12, 13, 14):
-        spend(world.agent, number, decision_id=decision)
+        spend(small.agent, number, decision_id=decision)
     assert standing() == (39, 0)
     assert Reservation.objects.overrun().get().settled_nanousd == 39 * CENT
 
 
-def test_settle_above_the_limit_is_kept_and_blocks_what_comes_next(world: World) -> None:
+def test_settle_above_the_limit_is_kept_and_blocks_what_comes_next(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 130, decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 130, decision_id=decision)
     assert standing() == (130, 0)
     assert BudgetPeriod.objects.get().overrun
     assert Reservation.objects.get().overrun
-    assert reserve(world.agent, 0) is not None
+    assert reserve(small.agent, 0) is not None
 
 
-def test_settle_within_the_limit_flags_no_overrun(world: World) -> None:
+def test_settle_within_the_limit_flags_no_overrun(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 100, decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 100, decision_id=decision)
     assert not BudgetPeriod.objects.get().overrun
 
 
@@ -66,94 +66,94 @@ def test_settle_without_reservation_counts_at_every_level(world: World) -> None:
     assert standing("other") == (0, 0)
 
 
-def test_settle_counts_into_the_period_of_the_call(world: World) -> None:
+def test_settle_counts_into_the_period_of_the_call(small: Small) -> None:
     make_budget()
-    spend(world.agent, 7, now=NOW + timedelta(days=1), at=NOW)
-    spend(world.agent, 5, now=NOW + timedelta(days=1))
+    spend(small.agent, 7, now=NOW + timedelta(days=1), at=NOW)
+    spend(small.agent, 5, now=NOW + timedelta(days=1))
     assert list(BudgetPeriod.objects.order_by("starts_at").values_list("settled_nanousd", flat=True)) == [
         7 * CENT,
         5 * CENT,
     ]
 
 
-def test_settle_counts_into_the_period_in_which_it_was_reserved(world: World) -> None:
+def test_settle_counts_into_the_period_in_which_it_was_reserved(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
     assert standing() == (12, 0)
     assert verify_budgets().exact
 
 
-def test_settle_after_release_still_counts_where_it_was_reserved(world: World) -> None:
+def test_settle_after_release_still_counts_where_it_was_reserved(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
     budgets.release(decision_id=decision, by=INSTALLATION, now=NOW)
-    spend(world.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
+    spend(small.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
     assert standing() == (12, 0)
     assert Reservation.objects.get().state == ReservationState.SETTLED
     assert verify_budgets().exact
 
 
-def test_settle_unpriced_usage_keeps_the_reservation(world: World) -> None:
+def test_settle_unpriced_usage_keeps_the_reservation(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 0, decision_id=decision, model="nobody-knows")
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 0, decision_id=decision, model="nobody-knows")
     assert standing() == (0, 30)
 
 
-def test_settle_ignores_shadow_spend(world: World) -> None:
+def test_settle_ignores_shadow_spend(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    spend(world.agent, 12, decision_id=decision, shadow=True)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    spend(small.agent, 12, decision_id=decision, shadow=True)
     assert standing() == (0, 30)
 
 
-def test_settle_does_not_touch_another_agents_reservation(world: World) -> None:
+def test_settle_does_not_touch_another_agents_reservation(small: Small) -> None:
     make_budget()
-    other = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
+    other = make_agent("mailer", owner=small.owner, team=small.team, by=small.admin)
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
     spend(other, 1, decision_id=decision)
     assert standing() == (1, 30)
     assert Usage.objects.get().decision_id is None
 
 
-def test_settle_takes_usage_of_the_executor(world: World) -> None:
+def test_settle_takes_usage_of_the_executor(small: Small) -> None:
     make_budget()
-    other = make_agent("mailer", owner=world.owner, team=world.team, by=world.admin)
-    decision = make_decision(world.agent, executor=other)
-    reserve(world.agent, 30, decision_id=decision)
+    other = make_agent("mailer", owner=small.owner, team=small.team, by=small.admin)
+    decision = make_decision(small.agent, executor=other)
+    reserve(small.agent, 30, decision_id=decision)
     spend(other, 1, decision_id=decision)
     assert standing() == (1, 0)
 
 
-def test_settle_drops_the_id_of_an_unknown_decision(world: World) -> None:
-    spend(world.agent, 1, decision_id=new_id())
+def test_settle_drops_the_id_of_an_unknown_decision(small: Small) -> None:
+    spend(small.agent, 1, decision_id=new_id())
     assert Usage.objects.get().decision_id is None
 
 
-def test_settle_when_the_second_instrument_knows_the_action(world: World) -> None:
+def test_settle_when_the_second_instrument_knows_the_action(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision, now=NOW - timedelta(hours=11))
-    spend(world.agent, 12, response_id="r1")
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision, now=NOW - timedelta(hours=11))
+    spend(small.agent, 12, response_id="r1")
     assert BudgetPeriod.objects.count() == 2
-    spend(world.agent, 12, response_id="r1", decision_id=decision)
+    spend(small.agent, 12, response_id="r1", decision_id=decision)
     settled = BudgetPeriod.objects.order_by("starts_at").values_list("settled_nanousd", "reserved_nanousd")
     assert list(settled) == [(12 * CENT, 0), (0, 0)]
     assert verify_budgets().exact
 
 
-def test_settle_within_one_batch_counts_each_period_once(world: World) -> None:
+def test_settle_within_one_batch_counts_each_period_once(small: Small) -> None:
     make_budget()
-    decision = make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=decision)
-    reports = [make_report(world.agent, **cents(number), decision_id=decision) for number in (1, 2, 3)]
-    reports += [make_report(world.agent, **cents(4)), make_report(world.agent, **cents(5), at=NOW - timedelta(days=1))]
+    decision = make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=decision)
+    reports = [make_report(small.agent, **cents(number), decision_id=decision) for number in (1, 2, 3)]
+    reports += [make_report(small.agent, **cents(4)), make_report(small.agent, **cents(5), at=NOW - timedelta(days=1))]
     record_usage(usages=reports, by=INSTALLATION, now=NOW)
     assert list(BudgetPeriod.objects.order_by("starts_at").values_list("settled_nanousd", flat=True)) == [
         5 * CENT,
@@ -162,51 +162,51 @@ def test_settle_within_one_batch_counts_each_period_once(world: World) -> None:
     assert verify_budgets().exact
 
 
-def test_budget_counts_what_was_spent_before_it_was_set(world: World) -> None:
-    spend(world.agent, 60)
-    spend(world.agent, 9, now=NOW - timedelta(days=1))
+def test_budget_counts_what_was_spent_before_it_was_set(small: Small) -> None:
+    spend(small.agent, 60)
+    spend(small.agent, 9, now=NOW - timedelta(days=1))
     make_budget()
     assert standing() == (60, 0)
-    assert reserve(world.agent, 41) is not None
+    assert reserve(small.agent, 41) is not None
     # A late call of yesterday makes that day's row, which holds what was spent in it before.
-    spend(world.agent, 1, at=NOW - timedelta(days=1))
+    spend(small.agent, 1, at=NOW - timedelta(days=1))
     assert sorted(BudgetPeriod.objects.values_list("settled_nanousd", flat=True)) == [10 * CENT, 60 * CENT]
     assert verify_budgets().exact
 
 
-def test_budget_put_into_force_again_counts_what_it_missed(world: World) -> None:
+def test_budget_put_into_force_again_counts_what_it_missed(small: Small) -> None:
     make_budget()
-    spend(world.agent, 10)
+    spend(small.agent, 10)
     make_budget(active=False)
-    spend(world.agent, 10)
+    spend(small.agent, 10)
     assert standing() == (10, 0)
     make_budget(active=True)
     assert standing() == (20, 0)
 
 
-def test_budget_with_another_period_counts_what_was_spent_in_it(world: World) -> None:
-    spend(world.agent, 10, now=NOW - timedelta(days=1))
+def test_budget_with_another_period_counts_what_was_spent_in_it(small: Small) -> None:
+    spend(small.agent, 10, now=NOW - timedelta(days=1))
     make_budget()
-    spend(world.agent, 10)
+    spend(small.agent, 10)
     make_budget(per="month")
-    assert reserve(world.agent, 81) is not None
-    assert reserve(world.agent, 80) is None
+    assert reserve(small.agent, 81) is not None
+    assert reserve(small.agent, 80) is None
     assert verify_budgets().exact
 
 
-def test_budget_with_another_period_brings_along_what_is_set_aside_and_settled(world: World) -> None:
+def test_budget_with_another_period_brings_along_what_is_set_aside_and_settled(small: Small) -> None:
     # A Monday: the day, and the week, begin at the same moment.
     make_budget()
-    open_one, settled_one = make_decision(world.agent), make_decision(world.agent)
-    reserve(world.agent, 30, decision_id=open_one)
-    reserve(world.agent, 20, decision_id=settled_one)
-    spend(world.agent, 25, decision_id=settled_one)
+    open_one, settled_one = make_decision(small.agent), make_decision(small.agent)
+    reserve(small.agent, 30, decision_id=open_one)
+    reserve(small.agent, 20, decision_id=settled_one)
+    spend(small.agent, 25, decision_id=settled_one)
     make_budget(per="week")
     day, week = BudgetPeriod.objects.order_by("ends_at")
     assert (week.settled_nanousd, week.reserved_nanousd) == (25 * CENT, 30 * CENT)
     assert day.reserved_nanousd == 0
-    assert reserve(world.agent, 46) is not None
-    spend(world.agent, 31, decision_id=open_one)
+    assert reserve(small.agent, 46) is not None
+    spend(small.agent, 31, decision_id=open_one)
     week.refresh_from_db()
     assert (week.settled_nanousd, week.reserved_nanousd) == (56 * CENT, 0)
     assert verify_budgets().exact

@@ -11,29 +11,28 @@ from costs.models import CostRollup, Reservation
 from costs.states import ReservationState
 from registry.models import Agent
 from registry.states import AgentState
-from tests.costs.spending import make_budget, reserve, spend
-from tests.world import World
+from tests.costs.spending import Small, make_budget, reserve, spend
 
 
-def test_roll_up_task_sums_what_was_recorded(world: World) -> None:
-    spend(world.agent, 3)
+def test_roll_up_task_sums_what_was_recorded(small: Small) -> None:
+    spend(small.agent, 3)
     assert tasks.roll_up(some_later_argument=1) == 1
     assert tasks.roll_up() == 0
     assert CostRollup.objects.daily().count() == 1
 
 
-def test_expire_reservations_task_ends_what_is_a_day_old(world: World) -> None:
+def test_expire_reservations_task_ends_what_is_a_day_old(small: Small) -> None:
     now = timezone.now()
     make_budget(now=now)
-    reserve(world.agent, 3, now=now - timedelta(hours=25))
-    reserve(world.agent, 3, now=now)
+    reserve(small.agent, 3, now=now - timedelta(hours=25))
+    reserve(small.agent, 3, now=now)
     assert tasks.expire_reservations() == 1
     assert Reservation.objects.filter(state=ReservationState.RELEASED).count() == 1
 
 
-def test_pause_spent_task_makes_up_for_a_crash(world: World) -> None:
+def test_pause_spent_task_makes_up_for_a_crash(small: Small) -> None:
     make_budget(at_limit="pause")
-    spend(world.agent, 100)
+    spend(small.agent, 100)
     assert tasks.pause_spent() == 1
-    assert Agent.objects.get(pk=world.agent.pk).state == AgentState.PAUSED
+    assert Agent.objects.get(pk=small.agent.pk).state == AgentState.PAUSED
     assert tasks.pause_spent() == 0

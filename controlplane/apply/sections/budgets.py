@@ -1,4 +1,4 @@
-"""``budgets:`` bounds on spend. Each entry replaces the present one as a whole."""
+"""``budgets:`` bounds on spend."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from controlplane.apply.sections.base import Applying, Entries, Part
 from costs import operations
-from registry.documents import Problems, Section
+from costs.documents import budget_fields
+from registry.documents import Problems, join
 
 
 def _check(problems: Problems, at: str, entries: Entries) -> None:
-    Section(problems, at, entries).names()
+    for slug, entry in entries.items():
+        budget_fields(entry, problems=problems, pointer=join(at, slug))
 
 
 def _read() -> dict[str, Any]:

@@ -32,8 +32,10 @@ def _read() -> dict[str, Any]:
 
 def _write(entries: Entries, applying: Applying) -> None:
     for slug, entry in entries.items():
+        given = {**_NEW, **applying.present.get(slug, {}), **entry}
+        if given == {**_NEW, **applying.present.get(slug, {})} and slug in applying.present:
+            continue  # what changes nothing needs no right to change it
         with applying.entry(slug):
-            given = {**_NEW, **applying.present.get(slug, {}), **entry}
             if "reviewers" not in given:
                 raise invalid("/reviewers", "missing", "A new queue needs “reviewers”.")
             operations.save_queue(

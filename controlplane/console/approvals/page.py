@@ -140,7 +140,8 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
     if is_open:
         obstacle = obstacle_to_vote(request, user, author_id=current.author_id, queues=queues)
     body = bytes(current.body)
-    target = _target(facts)
+    # Where it goes is part of what is hidden: whoever may not read the bytes gets the number.
+    target = _target(facts) if readable else formats.plural(len(facts["destinations"]), "destination")
     sees_agent = user.role != Role.REVIEWER and Agent.objects.visible_to(user).filter(pk=request.agent_id).exists()
     return ApprovalPage(
         heading=f"{request.agent.slug} asks to {decision.verb}",
@@ -164,7 +165,7 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         hidden="" if readable else hidden_note(body, current.digest, is_open=is_open),
         destinations=_destinations(facts, request) if readable else (),
         units=facts["units"],
-        amount=_amount(facts),
+        amount=_amount(facts) if readable else "",
         data_classes=tuple(facts["data_classes"]),
         provenance=tuple(sorted(facts["provenance"].items())),
         reasons=tuple(current.reasons),

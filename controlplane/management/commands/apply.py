@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 plan = apply_document(text=text, by=by, now=sql.now(), dry_run=options["dry_run"])
             except DocumentRefused as error:
                 shown = "standard input" if name == "-" else name
-                lines = [f"{shown}:{place.line}: {place.detail}" for place in error.located]
+                lines = [f"{shown}:{place.line}: {place}" for place in error.located]
                 raise CommandError("\n".join(["nothing was changed", *lines])) from error
         self.stdout.write(str(plan))
 

@@ -13,6 +13,13 @@ from registry.models import User
 # The CSRF middleware compares the cookie with the header; any well-formed secret will do.
 TOKEN = "t" * 32
 
+# Path of the list, and the field of a row that names it in the path of its own.
+LISTS = {
+    "agents": "slug", "keys": "public_id", "versions": "id", "releases": "id", "policies": "number",
+    "decisions": "id", "approvals": "id", "runs": "id", "failures": "id", "usage": "id", "budgets": "slug",
+    "audit": "id", "agents/job-applier/commands": "id",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -82,6 +89,24 @@ def problem(answer: Any, status: int, code: str | None = None) -> dict[str, Any]
 def pointers(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Return pointer and code of each defect of a problem document."""
     return [(each["pointer"], each["code"]) for each in found["errors"]]
+
+
+def rows(answer: Any) -> list[dict[str, Any]]:
+    """Return the rows of a page."""
+    assert answer.status_code == 200, answer.content
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+def every_page(caller: Any, path: str) -> list[dict[str, Any]]:
+    """Follow a list to its end."""
+    found: list[dict[str, Any]] = []
+    following: str | None = path
+    while following:
+        answer = caller.get(following.removeprefix("http://testserver"))
+        found += rows(answer)
+        following = answer.json()["next"]
+    return found
 
 
 def _client() -> Client:

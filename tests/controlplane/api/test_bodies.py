@@ -22,7 +22,7 @@ WRITES: dict[str, tuple[str, str, str, Any, dict[str, str]]] = {
     "outcome": ("agent", "POST", f"/actions/{ID}/outcome", {"status": "failed"}, {}),
     "acknowledge": ("agent", "POST", f"/commands/{ID}/ack", {"status": "failed"}, {}),
     "report run": ("agent", "POST", "/runs", {k: v for k, v in run("r").items() if k != "type"}, {}),
-    "change run": ("agent", "PATCH", f"/runs/{ID}", {"status": "failed"}, {}),
+    "change run": ("agent", "PATCH", "/runs/{run}", {"status": "failed"}, {}),
     "ingest": ("agent", "POST", "/ingest", {"items": []}, {}),
     "pause": ("person", "POST", "/agents/job-applier/pause", {"reason": "r"}, {}),
     "resume": ("person", "POST", "/agents/job-applier/resume", {}, {}),
@@ -45,6 +45,9 @@ def write(request: pytest.FixtureRequest, ruled: World) -> Any:
     """Return a name, a sample body, and a function that sends raw bytes to one write."""
     who, method, path, body, headers = WRITES[request.param]
     caller: Caller = agent(ruled.text) if who == "agent" else person(ruled.admin)
+    if "{run}" in path:
+        known = caller.send("POST", "/ingest", {"items": [run("known")]}).json()
+        path = path.format(run=known["results"][0]["id"])
 
     def send(raw: bytes, **more: str) -> Any:
         return caller.send(method, path, raw=raw, **headers, **more)

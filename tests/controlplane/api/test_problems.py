@@ -53,11 +53,12 @@ def test_other_paths_keep_their_error_pages() -> None:
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize(
-    "path", ["/api/", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/agents/", "/api/v2/agents", "/api/v1/audit/no-id"]
+    "path",
+    ["/api/", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/agents/", "/api/v2/agents", "/api/v1/audit/no-id"],
 )
-def test_unknown_addresses_are_missing_for_everybody(world: World, debug: bool, path: str) -> None:
+def test_unknown_addresses_are_missing_for_everybody(ruled: World, debug: bool, path: str) -> None:
     with override_settings(DEBUG=debug):
-        for caller in (nobody(), agent(world.text), person(world.admin)):
+        for caller in (nobody(), agent(ruled.text), person(ruled.admin)):
             problem(caller.get(path), 404, "not_found")
 
 
@@ -79,17 +80,17 @@ def test_a_foreign_host_is_a_problem_document(debug: bool) -> None:
         ("TRACE", "/approvals", "GET"),
     ],
 )
-def test_a_method_that_is_not_there_says_which_are(world: World, method: str, path: str, allowed: str) -> None:
-    callers = (agent(world.text), person(world.admin))
+def test_a_method_that_is_not_there_says_which_are(ruled: World, method: str, path: str, allowed: str) -> None:
+    callers = (agent(ruled.text), person(ruled.admin))
     answers = [answer for answer in (each.send(method, path) for each in callers) if answer.status_code != 401]
     assert len(answers) == 1
     problem(answers[0], 405, "method_not_allowed")
     assert allowed in answers[0]["Allow"]
 
 
-def test_another_representation_is_not_acceptable(world: World) -> None:
-    problem(person(world.admin).get("/agents", Accept="text/html"), 406, "not_acceptable")
-    assert person(world.admin).get("/agents", Accept="*/*").status_code == 200
+def test_another_representation_is_not_acceptable(ruled: World) -> None:
+    problem(person(ruled.admin).get("/agents", Accept="text/html"), 406, "not_acceptable")
+    assert person(ruled.admin).get("/agents", Accept="*/*").status_code == 200
 
 
 def _fail(execute: Any, sql: str, *rest: Any) -> Any:
@@ -113,8 +114,8 @@ def test_a_decision_that_cannot_be_written_is_unavailable_and_never_allowed(rule
     assert not Decision.objects.exists()
 
 
-def test_without_a_database_every_call_is_unavailable(world: World) -> None:
-    machine, reader = agent(world.text), person(world.admin)
+def test_without_a_database_every_call_is_unavailable(ruled: World) -> None:
+    machine, reader = agent(ruled.text), person(ruled.admin)
     with connection.execute_wrapper(_fail_all):
         for answer in (
             machine.send("POST", "/actions", FORM, Idempotency_Key="k"),
@@ -125,6 +126,6 @@ def test_without_a_database_every_call_is_unavailable(world: World) -> None:
             problem(answer, 503, "unavailable")
 
 
-def test_the_callers_own_request_id_is_kept(world: World) -> None:
+def test_the_callers_own_request_id_is_kept(ruled: World) -> None:
     found = problem(nobody().get("/agents", X_Request_ID="trace-0123456789"), 401)
     assert found["request_id"] == "trace-0123456789"

@@ -27,7 +27,14 @@ POLICIES: dict[str, Any] = {
         "applies_to": {"agents": ["job-applier"]},
         "mode": "enforce",
         "rules": [
-            {"allow": {"name": "submit", "verb": "form.submit", "destination": "https://jobs.example.com/*", "batch": 25}},
+            {
+                "allow": {
+                    "name": "submit",
+                    "verb": "form.submit",
+                    "destination": "https://jobs.example.com/*",
+                    "batch": 25,
+                }
+            },
             {"review": {"name": "mail", "verb": "email.**", "queue": "outreach"}},
             {"limit": {"name": "pace", "verb": "form.submit", "units": 200, "per": "1d", "by": "agent"}},
             {"forbid": {"name": "no-money-in-chat", "data_class": "financial", "destination": "slack:*"}},
@@ -57,7 +64,9 @@ class Scene:
         key = body.pop("key", f"k{Decision.objects.count()}")
         return gateway.ask(principal=principal, key=key, raw=json.dumps(body).encode())
 
-    def hold(self, subject: str = "Application", to: tuple[str, ...] = ("jane@acme.com",), **body: Any) -> ApprovalRequest:
+    def hold(
+        self, subject: str = "Application", to: tuple[str, ...] = ("jane@acme.com",), **body: Any
+    ) -> ApprovalRequest:
         """Have an email held."""
         payload = {"to": list(to), "subject": subject, "body": "Dear Jane,\nplease find enclosed …"}
         answer = self.ask(verb="email.send", payload=payload, **body)

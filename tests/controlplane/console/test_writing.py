@@ -16,7 +16,9 @@ from controlplane.console.tags import make_visible
 NOW = datetime(2026, 11, 23, 17, 48, tzinfo=UTC)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -59,7 +61,20 @@ def test_a_rate_of_few_is_a_count() -> None:
 
 @pytest.mark.parametrize(
     "hidden",
-    ["\u202e", "\u200b", "\u2066", "\u00ad", "\ufeff", "\u00a0", "\u3164", "\ufe0f", "\u0007", "\U000e0041", "\u2028", "\ue000"],
+    [
+        "\u202e",
+        "\u200b",
+        "\u2066",
+        "\u00ad",
+        "\ufeff",
+        "\u00a0",
+        "\u3164",
+        "\ufe0f",
+        "\u0007",
+        "\U000e0041",
+        "\u2028",
+        "\ue000",
+    ],
 )
 def test_every_hidden_character_is_boxed_with_its_name(hidden: str) -> None:
     drawn = make_visible(f"a{hidden}b")
@@ -111,5 +126,7 @@ def test_a_meter_past_its_limit_marks_where_the_limit_was() -> None:
 
 
 def test_a_step_outside_its_run_is_drawn_at_the_edge() -> None:
-    span = charts.span(began=NOW - timedelta(hours=1), ended=NOW + timedelta(hours=2), start=NOW, end=NOW + timedelta(hours=1))
+    span = charts.span(
+        began=NOW - timedelta(hours=1), ended=NOW + timedelta(hours=2), start=NOW, end=NOW + timedelta(hours=1)
+    )
     assert (span.offset, span.width) == (0, 100)
