@@ -33,7 +33,7 @@ def main():
     except environment.BadSetting as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"CONTROLPLANE_HOME cannot be written to: {error}")
+        sys.exit("CONTROLPLANE_HOME cannot be written to: %s" % error)
     execute_from_command_line(sys.argv)
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-import redis
 import structlog
 from django.conf import settings
 from django.db import connection
@@ -15,8 +14,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kombu import Connection
 
 from audit import chain, sql
+from controlplane.addresses import celery_url
 
 Probe = Callable[[], None]
 
@@ -51,13 +52,10 @@ def migrations_are_applied() -> None:
 
 def broker_answers() -> None:
     """Ping Redis or Valkey."""
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=_BROKER_SECONDS, socket_connect_timeout=_BROKER_SECONDS
-    )
-    try:
-        client.ping()
-    finally:
-        client.close()
+    # By the messaging library, which every process has loaded: the client library alone costs each start 0.3 s.
+    options = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
+    with Connection(celery_url(settings.REDIS_URL), transport_options=options) as broker:
+        broker.transport.establish_connection()
 
 
 def trail_is_sealed() -> None:

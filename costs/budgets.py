@@ -23,6 +23,7 @@ from django.db import connection, transaction
 from audit import sql
 from audit.actors import Acting
 from audit.operations import record
+from audit.refusals import Stale
 from costs import in_force
 from costs.in_force import BudgetSpec
 from costs.models import Reservation
@@ -234,7 +235,8 @@ def _give_back(held: Sequence[Reservation], *, now: datetime) -> None:
     # Not `move()`: one decision holds several of these and a sweep hundreds. The guard is the
     # same, and one entry in the trail stands for all.
     rows = Reservation.objects.filter(pk__in=[row.pk for row in held], state=ReservationState.HELD)
-    rows.update(state=ReservationState.RELEASED, closed_at=now)
+    if rows.update(state=ReservationState.RELEASED, closed_at=now) != len(held):
+        raise Stale("A reservation was ended in the meantime.")
     amounts: defaultdict[tuple[int, int, int], int] = defaultdict(int)
     for row in held:
         amounts[RANK[row.budget.scope], row.budget_id, row.budget_period_id] += row.amount_nanousd

@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.models import Q, Sum
 
 from audit import sql
+from audit.refusals import Stale
 from costs import in_force
 from costs.models import Budget, BudgetPeriod, Reservation, Usage
 from costs.periods import Period, period_at
@@ -105,6 +106,9 @@ def settle(*, charges: Sequence[Charge], now: datetime) -> list[Standing]:
 
     Returns:
         The periods whose spend changed.
+
+    Raises:
+        Stale: a reservation changed although it was locked: the caller is not in a transaction.
     """
     changes = _Changes()
     reserved = _settle_reservations(charges, changes, now=now)
@@ -176,12 +180,13 @@ def _settle_reservations(
             _of_reservation(changes, row, set_aside).unreserved += row.amount_nanousd
         # Not `move()`: a batch of usage settles hundreds. The row is locked, the state is guarded
         # as there, and the batch's one entry in the trail stands for all.
-        same = Reservation.objects.filter(pk=row.pk, state=row.state)
-        same.update(
+        updated = Reservation.objects.filter(pk=row.pk, state=row.state).update(
             state=ReservationState.SETTLED,
             settled_nanousd=row.settled_nanousd + costs[row.decision_id],
             closed_at=row.closed_at or now,
         )
+        if updated != 1:
+            raise Stale("A reservation was ended in the meantime.")
     return found
 
 

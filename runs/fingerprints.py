@@ -23,9 +23,10 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s<>]+"), "<url>"),
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "<email>"),
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"), "<uuid>"),
-    (re.compile(r"\b0x[0-9a-f]+\b"), "<hex>"),
-    # A word of hex digits counts as an id only if it holds a digit: "defaced" is a word.
-    (re.compile(r"\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b"), "<hex>"),
+    (re.compile(r"\b0x[0-9a-f]+\b"), "<n>"),
+    # A word of hex digits counts as an id only if it holds a digit: "defaced" is a word. Ids and numbers
+    # look the same afterwards, since an id may by chance have no letter.
+    (re.compile(r"\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b"), "<n>"),
     (re.compile(r"\d+(?:[.,:]\d+)*"), "<n>"),
     (re.compile(r"\s+"), " "),
 )

@@ -48,6 +48,7 @@ class FailureState(TextChoices):
 
 _FINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CRASHED})
 
+# Of runs and steps. Ingest holds reports to it (`runs.merging`): their rows change in bulk, not by `move()`.
 RUN: Table = {
     RunStatus.RUNNING: frozenset({RunStatus.WAITING}) | _FINAL,
     RunStatus.WAITING: frozenset({RunStatus.RUNNING}) | _FINAL,
@@ -56,8 +57,6 @@ RUN: Table = {
     RunStatus.CANCELLED: frozenset(),
     RunStatus.CRASHED: frozenset(),
 }
-
-STEP: Table = RUN
 
 FAILURE: Table = {
     FailureState.NEW: frozenset({FailureState.OPEN, FailureState.RESOLVED}),

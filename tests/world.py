@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import transaction
 from django.test import override_settings
 
 from audit.actors import System
@@ -16,8 +19,10 @@ from registry.operations import create_user, issue_key, save_agent, save_team, s
 from registry.states import Environment, Role
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-PASSWORD = "correct horse battery staple"  # noqa: S105 - of people who exist in tests only
+PASSWORD = "correct horse battery staple"
 INSTALLATION = System("tests")
+
+Made = TypeVar("Made")
 
 VERBS: dict[str, dict[str, Any]] = {
     "form.submit": {"capability": "write", "destination": {"at": "/url"}},
@@ -143,3 +148,24 @@ def make_world(*, now: datetime = NOW) -> World:
         admin=admin, operator=operator, owner=owner, reviewer=reviewer, second=second, auditor=auditor,
         stranger=stranger, team=team, other=other, agent=agent, key=key, text=text,
     )  # fmt: skip
+
+
+@contextmanager
+def built_once(make: Callable[[], Made], blocker: Any) -> Iterator[Made]:
+    """Build something in a transaction that stays open below those of a module's tests, then take it back.
+
+    Hand each test a ``copy.deepcopy`` of it, and use no second such thing, and no real
+    transactions, in the same module.
+
+    Args:
+        make: what builds it.
+        blocker: the fixture ``django_db_blocker``.
+    """
+    with ExitStack() as stack:
+        with blocker.unblock():
+            stack.enter_context(transaction.atomic())
+            made = make()
+        yield made
+        with blocker.unblock():
+            transaction.set_rollback(True)
+            stack.close()

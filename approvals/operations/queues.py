@@ -22,9 +22,9 @@ LONGEST_TTL = 30 * DAY
 
 
 def format_ttl(seconds: int) -> str:
-    """Write seconds in the largest unit that divides them."""
+    """Write seconds in the largest unit that divides them; less than a week in hours, as people do: 24h, 72h."""
     for unit, size in _UNITS.items():
-        if seconds % size == 0:
+        if seconds % size == 0 and (unit != "d" or seconds >= 7 * size):
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
 

@@ -14,6 +14,7 @@ from controlplane import gateway
 from controlplane.api import shapes
 from controlplane.api.authentication import principal_of
 from controlplane.api.bodies import read_raw, read_struct
+from controlplane.api.filters import refuse_parameters
 from controlplane.api.machines import MachineView, json_response
 from controlplane.api.waiting import read_wait, wait_for
 from controlplane.gateway.answers import REVIEW_RETRY_SECONDS, Answer, told
@@ -89,6 +90,7 @@ class ActionView(MachineView):
     )  # fmt: skip
     def get(self, request: Request, action_id: UUID) -> HttpResponse:
         """Read the decision and what has come of it; with `wait`, until people have decided."""
+        refuse_parameters(request, "wait")
         principal = principal_of(request)
         answer = wait_for(
             lambda: told(find_decision(action_id=action_id, principal=principal)),
@@ -114,7 +116,7 @@ class RedeemView(MachineView):
 
     @extend_schema(
         operation_id="redeem", parameters=[_IDEMPOTENCY], request=shapes.RedeemShape,
-        responses={200: shapes.RedeemedShape, **shapes.problems(400, 401, 403, 404, 409, 410, 415, 422)},
+        responses={200: shapes.RedeemedShape, **shapes.problems(400, 401, 403, 404, 409, 410, 413, 415, 422)},
     )  # fmt: skip
     def post(self, request: Request, action_id: UUID) -> HttpResponse:
         """Get the exact bytes to execute, once; everything is evaluated again."""
@@ -135,7 +137,7 @@ class OutcomeView(MachineView):
 
     @extend_schema(
         operation_id="report_outcome", request=shapes.OutcomeShape,
-        responses={200: shapes.GrantShape, **shapes.problems(400, 401, 403, 404, 409, 415, 422)},
+        responses={200: shapes.GrantShape, **shapes.problems(400, 401, 403, 404, 409, 413, 415, 422)},
     )  # fmt: skip
     def post(self, request: Request, action_id: UUID) -> HttpResponse:
         """Say whether it worked, once; the same report again changes nothing."""

@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 
-from audit.canonical import loads
+from audit.canonical import escape_pointer, loads
 from audit.refusals import Conflict, Invalid, Malformed, Problem, invalid
 from controlplane import gateway
 from controlplane.api import shapes
@@ -27,16 +27,16 @@ _BODY_PROBLEMS = (400, 401, 403, 413, 415, 422)
 _MAX_INTEGER = 2**63 - 1
 
 
-class AlreadyFinal(Conflict):
-    """Another end of the run or step was reported before; that one stays, and is flagged."""
+class ReportConflict(Conflict):
+    """The report contradicts one that stands: a final status, or other content under the same id."""
 
-    code, title = "already_final", "Another end was reported before; it stays"
+    code, title = "report_conflict", "An earlier report says otherwise; it stays, flagged"
 
 
 class TriggerShape(s.Serializer[Any]):
     """What set a run off."""
 
-    source = s.CharField(max_length=64, help_text="a word: webhook, schedule, manual")
+    source = s.CharField(max_length=64, help_text="a word: webhook, schedule, manual")  # type: ignore[assignment]  # likewise
     detail = s.CharField(required=False)
 
 
@@ -166,19 +166,18 @@ class IngestView(MachineView):
 
 def post_run(request: Request) -> HttpResponse:
     """Take ``POST /api/v1/runs``."""
-    body = {**_object(read_report(request), "type"), "type": "run"}
-    return _single(gateway.ingest(principal=principal_of(request), items=[body]).results[0])
+    return _single(gateway.report_run(principal=principal_of(request), body=read_report(request)))
 
 
-def post_step(request: Request, run: str) -> HttpResponse:
-    """Take ``POST /api/v1/runs/{run}/steps``."""
-    body = {**_object(read_report(request), "type", "run_id"), "type": "step", "run_id": run}
-    return _single(gateway.ingest(principal=principal_of(request), items=[body]).results[0])
+def post_step(request: Request, run: UUID) -> HttpResponse:
+    """Take ``POST /api/v1/runs/{id}/steps``."""
+    body = read_report(request)
+    return _single(gateway.report_step(principal=principal_of(request), run_id=run, body=body))
 
 
 def patch_run(request: Request, run: UUID) -> HttpResponse:
     """Take ``PATCH /api/v1/runs/{id}``."""
-    body = _object(read_report(request))
+    body = read_report(request)
     return _single(gateway.amend_run(principal=principal_of(request), run_id=run, body=body), created=200)
 
 
@@ -233,28 +232,21 @@ def _real(text: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole, parse_float=_real, parse_constant=_real)
 
 
-def _object(body: Any, *taken: str) -> dict[str, Any]:
-    """Return the body as an object without the fields that the address says already."""
+def _items(body: Any) -> list[Any]:
     if not isinstance(body, dict):
         raise invalid("", "wrong_type", "The body must be an object.")
-    problems = [Problem(f"/{name}", "unknown_field", "The address says it already.") for name in taken if name in body]
-    if problems:
-        raise Invalid(problems[0].detail, errors=problems)
-    return body
-
-
-def _items(body: Any) -> list[Any]:
-    given = _object(body)
     problems = [
-        Problem(f"/{name[:64]}", "unknown_field", "There is no such field.") for name in given if name != "items"
+        Problem(f"/{escape_pointer(name[:64])}", "unknown_field", "There is no such field.")
+        for name in body
+        if name != "items"
     ]
-    if "items" not in given:
+    if "items" not in body:
         problems.append(Problem("/items", "missing_field", "The field is required."))
-    elif not isinstance(given["items"], list):
+    elif not isinstance(body["items"], list):
         problems.append(Problem("/items", "wrong_type", "Items are a list."))
     if problems:
         raise Invalid(problems[0].detail, errors=problems)
-    items: list[Any] = given["items"]
+    items: list[Any] = body["items"]
     return items
 
 
@@ -263,12 +255,12 @@ def _single(result: ItemResult, *, created: int = 201) -> HttpResponse:
 
     Raises:
         Invalid: the report has defects.
-        AlreadyFinal: it contradicts one that stands; that was recorded.
+        ReportConflict: it contradicts one that stands; that was recorded.
     """
     if result.status == "invalid":
         raise Invalid(result.errors[0].detail, errors=result.errors)
     if result.status == "conflict":
-        raise AlreadyFinal
+        raise ReportConflict
     body = {"id": str(result.id), "status": result.status}
     return json_response(body, status=created if result.status == "created" else 200)
 

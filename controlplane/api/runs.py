@@ -19,7 +19,7 @@ from audit import sql
 from audit.refusals import Missing
 from controlplane.api import reports, shapes
 from controlplane.api.authentication import AgentKeyAuthentication, HasScope, PersonAuthentication
-from controlplane.api.filters import Choice, Since, Until, Word, refuse_parameters
+from controlplane.api.filters import Choice, Id, Since, Until, Word, refuse_parameters
 from controlplane.api.people import DetailView, ListView, find, person_of, reads, visible_rows
 from registry.states import Environment, KeyScope
 from runs.models import Failure, Run, Step
@@ -29,6 +29,11 @@ from runs.preparing import name_uuid
 from runs.states import FailureState, RunSource, RunStatus, StepKind
 
 _WRITE_PROBLEMS = (400, 401, 403, 409, 413, 415, 422)
+# Definitions of versions are large, and only their numbers are shown.
+RUNS = Run.objects.select_related("agent", "version").defer("version__definition")
+FAILURES = Failure.objects.select_related("agent", "assigned_to", "first_version", "resolved_in").defer(
+    "first_version__definition", "resolved_in__definition"
+)
 
 
 class SharedAddress(APIView):
@@ -59,21 +64,24 @@ class RunShape(s.Serializer[Any]):
     version = s.IntegerField(source="version.number", default=None, allow_null=True, help_text="number in the agent")
     event_id = s.CharField(help_text="the reporter's id")
     external_id = s.CharField(help_text="its id in the system that ran it, or empty")
-    source = s.ChoiceField(RunSource.choices, help_text="by which road it was reported")
+    source = s.ChoiceField(RunSource.choices, help_text="by which road it was reported")  # type: ignore[assignment]  # a field's own name
     status = s.ChoiceField(RunStatus.choices)
     trigger_source = s.CharField()
     trigger_detail = s.CharField()
     task = s.CharField()
-    started_at = s.DateTimeField(allow_null=True, help_text="UTC, by the client's clock, clamped")
+    started_at = s.DateTimeField(help_text="UTC, by the client's clock, clamped")
     ended_at = s.DateTimeField(allow_null=True, help_text="UTC, by the client's clock, clamped")
     received_at = s.DateTimeField(help_text="UTC, by the server's clock: first heard of")
-    updated_at = s.DateTimeField(help_text="UTC, by the server's clock: last heard of")
+    last_event_at = s.DateTimeField(help_text="UTC, by the server's clock: last heard of, its steps included")
     error_type = s.CharField()
     error_message = s.CharField()
     output_summary = s.CharField()
-    parent_ref = s.CharField(help_text="a name of the run that started it, or empty")
-    retry_ref = s.CharField(help_text="a name of the run that it repeats, or empty")
-    flags = s.DictField(help_text="stub, clamped, backfilled, conflict")
+    parent_ref = s.CharField(allow_null=True, help_text="a name of the run that started it")
+    parent_run = s.UUIDField(allow_null=True, help_text="that run, once it is known")
+    retry_ref = s.CharField(allow_null=True, help_text="a name of the run that it repeats")
+    retry_of = s.UUIDField(allow_null=True, help_text="that run, once it is known")
+    failure = s.UUIDField(source="failure_id", allow_null=True, help_text="the group that its failure belongs to")
+    flags = s.DictField(help_text="stub, clamped, backfilled, conflicting_terminal, conflicting_content")
 
 
 class StepRowShape(s.Serializer[Any]):
@@ -95,7 +103,8 @@ class StepRowShape(s.Serializer[Any]):
     output_size = s.IntegerField(allow_null=True, help_text="bytes of the whole, redacted")
     output_sha256 = s.CharField(help_text="of the whole, hex, or empty")
     received_at = s.DateTimeField(help_text="UTC, by the server's clock")
-    flags = s.DictField(help_text="clamped, backfilled, conflict")
+    failure = s.UUIDField(source="failure_id", allow_null=True, help_text="the group that its failure belongs to")
+    flags = s.DictField(help_text="clamped, backfilled, conflicting_terminal, conflicting_content")
 
 
 class StepShape(StepRowShape):
@@ -108,21 +117,24 @@ class StepShape(StepRowShape):
 class FailureShape(s.Serializer[Any]):
     """Failures that look alike."""
 
-    id = s.IntegerField()
+    id = s.UUIDField()
     agent = s.CharField(source="agent.slug")
-    team = s.CharField(help_text="slug of the agent's team when it was last seen")
     fingerprint = s.CharField(help_text="SHA-256 of error type, normalised message, step; hex")
     error_type = s.CharField()
-    message = s.CharField(help_text="of the last occurrence, redacted")
-    step = s.CharField(help_text="empty: the run as a whole")
+    message = s.CharField(help_text="of the first occurrence, redacted")
+    step_name = s.CharField(help_text="empty: the run as a whole")
     state = s.ChoiceField(FailureState.choices)
     count = s.IntegerField(help_text="occurrences")
-    first_seen_at = s.DateTimeField(help_text="UTC")
-    last_seen_at = s.DateTimeField(help_text="UTC")
-    first_version = s.IntegerField(allow_null=True, help_text="number of the version that first had it")
-    last_run_id = s.UUIDField()
+    first_seen = s.DateTimeField(help_text="UTC, by the client's clock")
+    last_seen = s.DateTimeField(help_text="UTC, by the client's clock")
+    first_version = s.IntegerField(source="first_version.number", default=None, allow_null=True)
+    resolved_at = s.DateTimeField(allow_null=True, help_text="UTC")
+    resolved_in = s.IntegerField(
+        source="resolved_in.number", default=None, allow_null=True,
+        help_text="number of the version; occurrences in earlier ones do not bring it back",
+    )  # fmt: skip
     muted_until = s.DateTimeField(allow_null=True, help_text="UTC")
-    muted_to_count = s.IntegerField(allow_null=True, help_text="occurrences")
+    muted_until_count = s.IntegerField(allow_null=True, help_text="occurrences")
     assigned_to = s.CharField(source="assigned_to.username", default=None, allow_null=True)
 
 
@@ -137,8 +149,9 @@ class RunFilters(df.FilterSet):
     task = Word("task")
     event_id = Word("event_id")
     external_id = Word("external_id")
-    since = Since("received_at", by_id=True)
-    until = Until("received_at")
+    failure = Id("failure_id")
+    since = Since("started_at")
+    until = Until("started_at")
 
 
 class StepFilters(df.FilterSet):
@@ -152,21 +165,21 @@ class FailureFilters(df.FilterSet):
     """Filters of failures."""
 
     agent = Word("agent__slug")
-    team = Word("team")
     state = Choice("state", FailureState)
     error_type = Word("error_type")
     assigned_to = Word("assigned_to__username")
-    since = Since("last_seen_at")
-    until = Until("last_seen_at")
+    since = Since("last_seen")
+    until = Until("last_seen")
 
 
 @reads("list_runs")
 class RunsView(SharedAddress, ListView):
     """Runs of the person's teams, as these were then, and of agents they own."""
 
-    queryset = Run.objects.select_related("agent", "version").defer("version__definition")
+    queryset = RUNS
     serializer_class = RunShape
     filterset_class = RunFilters
+    orderings = ("-started_at", "-id")
 
     @extend_schema(
         operation_id="report_run", request=reports.RunReportShape,
@@ -182,7 +195,7 @@ class RunsView(SharedAddress, ListView):
 class RunView(SharedAddress, DetailView):
     """One run."""
 
-    queryset = Run.objects.select_related("agent", "version").defer("version__definition")
+    queryset = RUNS
     serializer_class = RunShape
 
     @extend_schema(operation_id="get_run", responses={200: RunShape, **shapes.problems(400, 401, 404)})
@@ -203,7 +216,7 @@ class RunView(SharedAddress, DetailView):
 class StepsView(SharedAddress, ListView):
     """The steps of one run, as they happened, without what went in and out."""
 
-    queryset = Step.objects.defer("input", "output")
+    queryset = Step.objects.all()
     serializer_class = StepRowShape
     filterset_class = StepFilters
     orderings = ("started_at",)
@@ -220,18 +233,18 @@ class StepsView(SharedAddress, ListView):
     @extend_schema(
         operation_id="report_step", request=reports.StepReportShape,
         responses={
-            200: reports.ReportedShape, 201: reports.ReportedShape, **shapes.problems(*_WRITE_PROBLEMS),
+            200: reports.ReportedShape, 201: reports.ReportedShape, **shapes.problems(*_WRITE_PROBLEMS, 404),
         },
     )  # fmt: skip
     def post(self, request: Request, run: str) -> HttpResponse:
-        """Report a step of a run. Any name of the run will do; an unknown run becomes a stub."""
-        return reports.post_step(request, run)
+        """Report a step of a run of yours. A batch takes steps whose run nobody reported yet."""
+        return reports.post_step(request, _run_id(run))
 
 
 class StepView(DetailView):
     """One step."""
 
-    queryset = Step.objects.select_related("run__agent")
+    queryset = Step.objects.select_related("agent", "run__agent")
     serializer_class = StepShape
 
     @extend_schema(operation_id="get_step", responses={200: StepShape, **shapes.problems(400, 401, 404)})
@@ -241,7 +254,8 @@ class StepView(DetailView):
         step: Step = self.find(request, run_id=_run_id(path["run"]), id=path["id"])
         taken = given = None
         if may_read_payload(person_of(request), step.run):
-            taken, given = read_payload(step=step, by=person_of(request), now=sql.now())
+            payload = read_payload(step=step, by=person_of(request), now=sql.now())
+            taken, given = payload.input, payload.output
         return Response({**StepRowShape(step).data, "input": taken, "output": given})
 
 
@@ -249,17 +263,17 @@ class StepView(DetailView):
 class FailuresView(ListView):
     """Like failures, grouped; the last seen first."""
 
-    queryset = Failure.objects.select_related("agent", "assigned_to")
+    queryset = FAILURES
     serializer_class = FailureShape
     filterset_class = FailureFilters
-    orderings = ("-last_seen_at", "-first_seen_at", "-count")
+    orderings = ("-last_seen", "-first_seen", "-count")
 
 
 @reads("get_failure")
 class FailureView(DetailView):
     """Failures that look alike."""
 
-    queryset = Failure.objects.select_related("agent", "assigned_to")
+    queryset = FAILURES
     serializer_class = FailureShape
 
 

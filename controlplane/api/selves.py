@@ -15,6 +15,7 @@ from audit.refusals import Forbidden
 from controlplane.api import shapes
 from controlplane.api.authentication import principal_of
 from controlplane.api.bodies import read_struct
+from controlplane.api.filters import refuse_parameters
 from controlplane.api.machines import MachineView, json_response
 from controlplane.api.waiting import read_wait, wait_for
 from controlplane.gateway.answers import moment
@@ -36,9 +37,10 @@ class AckBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class SelfView(MachineView):
     """The agent behind the key."""
 
-    @extend_schema(operation_id="self", responses={200: shapes.SelfShape, **shapes.problems(401, 403)})
+    @extend_schema(operation_id="self", responses={200: shapes.SelfShape, **shapes.problems(400, 401, 403)})
     def get(self, request: Request) -> HttpResponse:
         """Read the agent's registration and the definition that is live in the key's environment."""
+        refuse_parameters(request)
         principal = principal_of(request)
         if not principal.scopes & {KeyScope.READ_SELF, KeyScope.ACT}:
             raise Forbidden("The key lacks the scope “read:self”.")
@@ -75,6 +77,7 @@ class CommandsView(MachineView):
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
         """Fetch what is not acknowledged; fetching marks it delivered."""
+        refuse_parameters(request, "wait")
         principal = principal_of(request)
         commands = wait_for(lambda: _fetch(principal), done=bool, seconds=read_wait(request.GET.get("wait")))
         return json_response({"commands": [_command(command) for command in commands]})
@@ -85,7 +88,7 @@ class AckView(MachineView):
 
     @extend_schema(
         operation_id="acknowledge", request=shapes.AckShape,
-        responses={200: shapes.CommandShape, **shapes.problems(400, 401, 404, 409, 410, 415, 422)},
+        responses={200: shapes.CommandShape, **shapes.problems(400, 401, 404, 409, 410, 413, 415, 422)},
     )  # fmt: skip
     def post(self, request: Request, command_id: UUID) -> HttpResponse:
         """Say what came of a command; the same again changes nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
 
 from controlplane.api import (
     actions,
@@ -22,6 +23,7 @@ from controlplane.api import (
 )
 
 
+@csrf_exempt
 def nothing(_request: HttpRequest, **_path: str) -> HttpResponse:
     """Answer every other address below ``/api/``; the console's catch-all would redirect to its log-in page.
 
@@ -48,7 +50,7 @@ urlpatterns = [
     # People, by their sessions.
     path("v1/runs/<str:run>/steps/<uuid:id>", runs.StepView.as_view()),
     path("v1/failures", runs.FailuresView.as_view()),
-    path("v1/failures/<int:id>", runs.FailureView.as_view()),
+    path("v1/failures/<uuid:id>", runs.FailureView.as_view()),
     path("v1/agents", agents.AgentsView.as_view()),
     path("v1/agents/<slug:slug>", agents.OneAgentView.as_view()),
     path("v1/agents/<slug:slug>/pause", agents.PauseView.as_view()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -9,23 +10,26 @@ import yaml
 from controlplane.apply.loading import DATE
 
 _WIDTH = 110
+_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
 class _Dumper(yaml.SafeDumper):
     """Safe YAML without anchors, lists indented below their key, dates bare as people write them."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class asks per value
         """Write a value again where it comes again."""
         return True
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - overruled
         """Indent lists too."""
         super().increase_indent(flow, False)
 
     def text(self, value: str) -> yaml.ScalarNode:
         """Represent text."""
         tag = "tag:yaml.org,2002:timestamp" if DATE.fullmatch(value) else "tag:yaml.org,2002:str"
-        return self.represent_scalar(tag, value)
+        # In other styles these count as ends of lines, and come back as spaces.
+        style = '"' if _BREAKS.search(value) else None
+        return self.represent_scalar(tag, value, style=style)
 
 
 _Dumper.add_representer(str, _Dumper.text)

@@ -169,7 +169,7 @@ class _Builder:
 
     def _mark(self, event: yaml.NodeEvent, pointer: str) -> None:
         # A key's line stays the line of its value, which may begin on the next one.
-        self.lines.setdefault(pointer, event.start_mark.line + 1)
+        self.lines.setdefault(pointer, event.start_mark.line + 1 if event.start_mark else 1)
         if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
             self.problems.append(Problem(pointer, "not_admitted", "Anchors (&name) are not admitted."))
         if getattr(event, "tag", None):
@@ -189,6 +189,7 @@ def _plain(text: str) -> Any:
         return Problem("", "number_out_of_range", "Numbers lie within ±(2^53−1); quote longer ones.")
     if _REAL.fullmatch(text):
         return float(text)
-    if DATE.fullmatch(text) or _STANDARD.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT:
+    standard = _STANDARD.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # its stubs
+    if standard == _TEXT or DATE.fullmatch(text):
         return text
     return Problem("", "not_admitted", f"Quote “{text}”: YAML's versions do not agree on what it is.")

@@ -6,19 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from audit.refusals import Conflict
 from controlplane import demo
-from controlplane.console.dialogs import Dialog, Words
+from controlplane.console.dialogs import ConsoleDialog, Words
 from registry.permissions import may_manage_people
 
 
-class LoadDemonstration(Dialog):
+class LoadDemonstration(ConsoleDialog):
     """Set the demonstration up; its one-time passwords and its key are shown once."""
-
-    of_console = True
 
     def words(self) -> Words:
         """Name the effect."""
@@ -38,10 +34,6 @@ class LoadDemonstration(Dialog):
         if demo.is_loaded():
             raise Conflict("The demonstration is loaded already.")
 
-    def back(self) -> str:
-        """Lead home."""
-        return reverse("admin:index")
-
     def perform(self, data: Mapping[str, Any]) -> HttpResponse:
         """Load it and show what cannot be shown again."""
         self.check()
@@ -50,9 +42,3 @@ class LoadDemonstration(Dialog):
         response = self.framed("console/demonstration.html", context)
         response["Cache-Control"] = "no-store"
         return response
-
-    def framed(self, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
-        """Render inside the console's frame."""
-        return TemplateResponse(
-            self.request, template, {**self.site.each_context(self.request), **context}, status=status
-        )

@@ -17,10 +17,12 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views import View
 
 from audit.refusals import Forbidden, PreconditionFailed, Refusal
+from controlplane.console.admins import list_of
 from controlplane.console.people import viewer
 from registry.models import User
 
@@ -164,7 +166,7 @@ class Dialog(View):
 
     def back(self) -> str:
         """Return where Cancel leads."""
-        return self.pages.address(self.row) if self.row is not None else ".."
+        return self.pages.address(self.row) if self.row is not None else list_of(self.pages.model)
 
     def answer(self, form: forms.Form | None, refusal: Refusal | None, *, status: int = 200) -> HttpResponse:
         """Render the dialog."""
@@ -187,3 +189,18 @@ class Dialog(View):
     def framed(self, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
         """Render a page inside the console's frame."""
         return self.pages.render(self.request, template, context, status=status)
+
+
+class ConsoleDialog(Dialog):
+    """A dialog about the whole console or the person, not about a row."""
+
+    of_console = True
+
+    def back(self) -> str:
+        """Lead home."""
+        return reverse("admin:index")
+
+    def framed(self, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+        """Render inside the console's frame."""
+        frame = self.site.each_context(self.request)
+        return TemplateResponse(self.request, template, {**frame, **context}, status=status)

@@ -64,6 +64,7 @@ class HomePage:
     Attributes:
         waiting: open requests that this person may review; `held` all open ones that they see.
         failed: runs that failed in the last 24 hours, and the list of them.
+        one_time: whether this person's password was set by somebody else.
         is_new: whether there is no agent in the whole installation yet.
         may_load_demo: whether this person may load the demonstration.
     """
@@ -89,6 +90,7 @@ class HomePage:
     costs_url: str
     sees_more: bool
     is_new: bool
+    one_time: bool
     may_load_demo: bool
     as_of: datetime
 
@@ -124,6 +126,7 @@ def read_home(user: User, *, now: datetime) -> HomePage:
         costs_url=list_of(Budget),
         sees_more=user.role != Role.REVIEWER,
         is_new=is_new,
+        one_time=user.must_change_password,
         may_load_demo=is_new and user.role == Role.ADMIN and not demo.is_loaded(),
         as_of=now,
     )

@@ -13,14 +13,12 @@ from controlplane.console.costs import BudgetPages, UsagePages
 from controlplane.console.policies.decisions import DecisionPages
 from controlplane.console.policies.revisions import RevisionPages
 from controlplane.console.registry.agents import AgentPages
+from controlplane.console.registry.directory import PeoplePages, TeamPages, VerbPages
 from controlplane.console.registry.others import (
     CommandPages,
     KeyPages,
     KillPages,
-    PeoplePages,
     ReleasePages,
-    TeamPages,
-    VerbPages,
 )
 from controlplane.console.registry.versions import VersionPages
 from controlplane.console.runs.pages import FailurePages, RunPages

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
+from controlplane.console.accounts import OwnPassword
 from controlplane.console.demonstration import LoadDemonstration
 from controlplane.console.home import read_home
 from controlplane.console.people import viewer
@@ -27,6 +28,10 @@ class ConsoleSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         """Return the addresses that belong to no model."""
         return [path("demo/", self.admin_view(LoadDemonstration.as_view(site=self)), name="demo")]
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Change one's own password."""
+        return OwnPassword.as_view(site=self)(request)
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None

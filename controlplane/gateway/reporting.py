@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from approvals.models import ApprovalRequest, Grant
@@ -16,13 +17,21 @@ from audit.refusals import Missing
 from controlplane.gateway import standing as facts
 from controlplane.gateway.approved import find_decision
 from controlplane.gateway.asking import Clock
-from controlplane.gateway.standing import Standing
 from costs.budgets import release
 from costs.operations import UsageReport, record_usage
 from policies.models import Decision
 from registry.authentication import Principal
 from registry.models import Agent, AgentVersion, User
-from runs.operations import IngestOutcome, ItemResult, ReportedUsage, Source, import_n8n, update_run
+from runs.operations import (
+    IngestOutcome,
+    ItemResult,
+    ReportedUsage,
+    Source,
+    add_steps,
+    import_n8n,
+    open_run,
+    update_run,
+)
 from runs.operations import ingest as ingest_events
 
 
@@ -106,41 +115,46 @@ def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.
     Raises:
         TooLarge: more than 500 items.
     """
-    with sql.writing():
-        standing = facts.by_agent(agent_id=principal.agent_id, environment=principal.environment, lock=False)
-        now = clock()
-        found = ingest_events(source=_source(principal, standing), items=items, by=principal, now=now)
-        _book(found.usages, by=principal, now=now)
-    return found
+    return _reported(principal, clock, partial(ingest_events, items=items))
 
 
-def amend_run(*, principal: Principal, run_id: UUID, body: object, clock: Clock = sql.clock) -> ItemResult:
-    """Take what changed about a run of the agent.
+def report_run(*, principal: Principal, body: object, clock: Clock = sql.clock) -> ItemResult:
+    """Take one run; arguments as for `ingest`. What is wrong with it stands in the result."""
+    return _reported(principal, clock, partial(open_run, body=body)).results[0]
 
-    Args:
-        principal: the reporting key.
-        run_id: the run.
-        body: the change; see `runs.wire.WirePatch`.
-        clock: read once.
+
+def report_step(*, principal: Principal, run_id: UUID, body: object, clock: Clock = sql.clock) -> ItemResult:
+    """Take one step of a run, and the usage inside it; arguments as for `ingest`.
 
     Raises:
         Missing: not a run of this agent.
-        Invalid: the change has defects.
     """
+    return _reported(principal, clock, partial(add_steps, run_id=run_id, items=[body])).results[0]
+
+
+def amend_run(*, principal: Principal, run_id: UUID, body: object, clock: Clock = sql.clock) -> ItemResult:
+    """Take what changed about a run; arguments as for `ingest`.
+
+    Raises:
+        Missing: not a run of this agent.
+    """
+    return _reported(principal, clock, partial(update_run, run_id=run_id, changes=body)).results[0]
+
+
+def _reported(principal: Principal, clock: Clock, take: Callable[..., IngestOutcome]) -> IngestOutcome:
+    """Take reports and book their usage, in one transaction."""
     with sql.writing():
         standing = facts.by_agent(agent_id=principal.agent_id, environment=principal.environment, lock=False)
         now = clock()
-        source = _source(principal, standing)
-        return update_run(source=source, run_id=run_id, changes=body, by=principal, now=now).results[0]
-
-
-def _source(principal: Principal, standing: Standing) -> Source:
-    return Source(
-        agent=Agent.objects.select_related("team").get(pk=principal.agent_id),
-        environment=principal.environment,
-        version_id=standing.version_id,
-        may_backfill=False,
-    )
+        source = Source(
+            agent=Agent.objects.select_related("team").get(pk=principal.agent_id),
+            environment=principal.environment,
+            version_id=standing.version_id,
+            may_backfill=False,
+        )
+        found = take(source=source, by=principal, now=now)
+        _book(found.usages, by=principal, now=now)
+    return found
 
 
 def import_executions(

@@ -105,7 +105,10 @@ def _pause_for(pk: int, *, now: datetime) -> int:
     row = BudgetAlert.objects.select_related("budget_period__budget__team").get(pk=pk)
     period, paused = row.budget_period, 0
     budget = period.budget
-    if budget.active and budget.at_limit == AtLimit.PAUSE and period.settled_nanousd >= budget.limit_nanousd:
+    # A late call may have spent a period that is over: the present one is another.
+    present = period.starts_at <= now < period.ends_at
+    spent = period.settled_nanousd >= budget.limit_nanousd
+    if present and spent and budget.active and budget.at_limit == AtLimit.PAUSE:
         reason = f"The budget {budget.slug} of {format_usd(budget.limit_nanousd)} USD per {budget.per} is spent."
         for agent in _agents(budget).select_related("team", "owner").order_by("pk"):
             try:

@@ -24,9 +24,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             return self
         if not user.is_active:
             return self.none()
-        return self.filter(
-            models.Q(owner=user) | models.Q(team__in=Team.objects.operated_by(user).values("pk"))
-        )
+        return self.filter(models.Q(owner=user) | models.Q(team__in=Team.objects.operated_by(user).values("pk")))
 
     def operated_by(self, user: User) -> Self:
         """Keep the agents that this person operates."""
@@ -52,9 +50,7 @@ class Agent(models.Model):
     capabilities = models.JSONField(default=list, help_text="of read, write, notify, execute")
     data_scopes = models.JSONField(default=list, help_text="names of the data it may touch")
     tags = models.JSONField(default=list)
-    enforcement = models.CharField(
-        max_length=16, choices=Enforcement.choices, default=Enforcement.ADVISORY
-    )
+    enforcement = models.CharField(max_length=16, choices=Enforcement.choices, default=Enforcement.ADVISORY)
     state = models.CharField(max_length=16, choices=AgentState.choices, default=AgentState.ACTIVE)
     state_reason = models.TextField(blank=True)
     reported_state = models.CharField(max_length=32, blank=True, help_text="what the agent last said of itself")
@@ -64,9 +60,7 @@ class Agent(models.Model):
     created_at = models.DateTimeField(help_text="UTC")
     last_seen_at = models.DateTimeField(null=True, blank=True, help_text="UTC; last call with one of its keys")
 
-    history = HistoricalRecords(
-        excluded_fields=["state", "state_reason", "reported_state", "epoch", "last_seen_at"]
-    )
+    history = HistoricalRecords(excluded_fields=["state", "state_reason", "reported_state", "epoch", "last_seen_at"])
     objects = AgentQuerySet.as_manager()
 
     TRANSITIONS: ClassVar[states.Table] = states.AGENT

@@ -108,7 +108,6 @@ class Run(models.Model):
 
     objects = RunQuerySet.as_manager()
 
-    TRANSITIONS: ClassVar[states.Table] = states.RUN
     audit_type: ClassVar[str] = "run"
 
     class Meta:

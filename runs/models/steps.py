@@ -76,7 +76,6 @@ class Step(models.Model):
 
     objects = StepQuerySet.as_manager()
 
-    TRANSITIONS: ClassVar[states.Table] = states.STEP
     audit_type: ClassVar[str] = "step"
 
     class Meta:

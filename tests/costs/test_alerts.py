@@ -134,6 +134,15 @@ def test_pausing_is_off_where_the_limit_was_raised_in_time(small: Small) -> None
     assert not BudgetAlert.objects.filter(pausing=True).exists()
 
 
+def test_pausing_is_not_for_a_period_that_is_over(small: Small) -> None:
+    make_budget(at_limit="pause")
+    spend(small.agent, 100, at=NOW - timedelta(days=1))
+    assert 100 in thresholds()
+    assert pause_spent(now=NOW) == 0
+    assert state(small.agent) == AgentState.ACTIVE
+    assert not BudgetAlert.objects.filter(pausing=True).exists()
+
+
 def test_settling_a_reservation_alerts_too(small: Small) -> None:
     make_budget(alert_at=[80])
     decision = make_decision(small.agent)

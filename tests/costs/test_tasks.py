@@ -31,8 +31,9 @@ def test_expire_reservations_task_ends_what_is_a_day_old(small: Small) -> None:
 
 
 def test_pause_spent_task_makes_up_for_a_crash(small: Small) -> None:
-    make_budget(at_limit="pause")
-    spend(small.agent, 100)
+    now = timezone.now()
+    make_budget(at_limit="pause", per="month", now=now)
+    spend(small.agent, 100, now=now)
     assert tasks.pause_spent() == 1
     assert Agent.objects.get(pk=small.agent.pk).state == AgentState.PAUSED
     assert tasks.pause_spent() == 0

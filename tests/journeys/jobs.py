@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from approvals.models import Grant
 from audit import sql
 from audit.refusals import Refusal
@@ -18,11 +16,6 @@ from costs.models import BudgetPeriod
 from policies.models import Admission
 from registry.authentication import Principal, authenticate
 from registry.models import Agent
-
-
-def warm_up() -> None:
-    """Open the database connection before the start."""
-    connection.ensure_connection()
 
 
 def _principal(key: str) -> Principal:
@@ -74,10 +67,17 @@ def naive_redeem(key: str, grants: list[list[str]], name: str) -> dict[str, list
     redeemed = []
     for action_id, _ in grants:
         grant = Grant.objects.get(decision=UUID(action_id))
+        _dawdle()
         if grant.state == "issued":
             Grant.objects.filter(pk=grant.pk).update(state="redeemed")
             redeemed.append(action_id)
     return {"redeemed": redeemed}
+
+
+def _dawdle() -> None:
+    """Do something between looking and writing, as real code does."""
+    for _ in range(20):
+        Agent.objects.exists()
 
 
 def naive_limit(limit: str, maximum: int, tries: int) -> int:
@@ -86,7 +86,9 @@ def naive_limit(limit: str, maximum: int, tries: int) -> int:
     for _ in range(tries):
         now = sql.now()
         rows = Admission.objects.filter(key=limit, at__gt=now - timedelta(minutes=1))
-        if sum(rows.values_list("units", flat=True)) < maximum:
+        taken = sum(rows.values_list("units", flat=True))
+        _dawdle()
+        if taken < maximum:
             Admission.objects.create(key=limit, at=now, units=1, decision_id=UUID(int=0))
             admitted += 1
     return admitted
@@ -97,6 +99,7 @@ def naive_budget(period: int, amount: int, limit: int, tries: int) -> int:
     admitted = 0
     for _ in range(tries):
         row = BudgetPeriod.objects.get(pk=period)
+        _dawdle()
         if row.settled_nanousd + row.reserved_nanousd + amount <= limit:
             BudgetPeriod.objects.filter(pk=period).update(reserved_nanousd=row.reserved_nanousd + amount)
             admitted += 1

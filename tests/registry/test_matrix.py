@@ -40,13 +40,14 @@ def _paused(world: World) -> Agent:
     return world.agent
 
 
-def _second_version(world: World) -> None:
+def _promoted(world: World) -> Agent:
     operations.promote(version=_draft(world), environment="production", by=world.admin, now=NOW)
+    return world.agent
 
 
 # What is done, and who may; of the others, those who see the agent are forbidden, the rest find nothing.
 ON_THE_AGENT: dict[str, tuple[Call, set[str]]] = {
-    "configure": (lambda w, by: _saved(w, by), {"admin", "operator"}),
+    "configure": (_saved, {"admin", "operator"}),
     "transfer": (lambda w, by: _saved(w, by, team=w.other), {"admin"}),
     "give away": (
         lambda w, by: operations.transfer_agent(agent=w.agent, owner=w.reviewer, team=w.team, by=by, now=NOW),
@@ -75,7 +76,7 @@ ON_THE_AGENT: dict[str, tuple[Call, set[str]]] = {
         {"admin", "operator"},
     ),
     "roll back": (
-        lambda w, by: (_second_version(w), operations.roll_back(agent=w.agent, environment="production", by=by, now=NOW)),
+        lambda w, by: operations.roll_back(agent=_promoted(w), environment="production", by=by, now=NOW),
         {"admin", "operator"},
     ),
     "issue key": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from audit.refusals import Invalid, Problem, invalid
+from audit.refusals import Conflict, Invalid, Problem, invalid
 from controlplane.apply.reading import optional_text, text_list
 from controlplane.apply.sections.base import Applying, Entries, Part, each, person_named
 from registry import operations
@@ -30,8 +30,11 @@ def _read() -> dict[str, Any]:
 
 
 def _write(entries: Entries, applying: Applying) -> None:
+    retired = set(Agent.objects.filter(state=AgentState.RETIRED, slug__in=entries).values_list("slug", flat=True))
     for slug, entry in entries.items():
         with applying.entry(slug):
+            if slug in retired:
+                raise Conflict(f"{slug} is retired for good; take it out of the document.")
             given = {"name": slug, **applying.present.get(slug, {}), **entry}
             missing = [
                 Problem(f"/{key}", "missing", f"A new agent needs “{key}”.")

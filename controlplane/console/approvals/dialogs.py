@@ -63,6 +63,7 @@ class Editing(Seen):
         label="Data classes", max_length=4000, required=False,
         help_text="Divided by commas; those of the verb catalogue stay in any case.",
     )  # fmt: skip
+    field_order = ("payload", "destination", "units", "amount_value", "amount_currency", "data_classes")
 
 
 class HeldDialog(Dialog):

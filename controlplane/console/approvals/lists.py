@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from approvals.models import ApprovalRequest, Grant, Queue, Vote
 from approvals.operations.queues import format_ttl
 from approvals.states import ApprovalState, GrantState, Verdict
+from controlplane.console import formats
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, page_of
 from controlplane.console.approvals.dialogs import Approve, Cancel, Edit, Reject, Revoke, Settle
 from controlplane.console.approvals.page import ApprovalPage, read_approval
@@ -117,13 +118,12 @@ class ApprovalPages(ConsoleAdmin):
     @admin.display(description="reach")
     def reach(self, row: ApprovalRequest) -> str:
         """Say how many destinations; which ones the page shows to whoever may read them."""
-        number = len(row.decision.destinations)
-        return f"{number} destination{'' if number == 1 else 's'}"
+        return formats.plural(len(row.decision.destinations), "destination")
 
     @admin.display(description="units")
-    def units(self, row: ApprovalRequest) -> int:
-        """Return how many things it touches, as first asked."""
-        return row.decision.units
+    def units(self, row: ApprovalRequest) -> str:
+        """Write how many things it touches, as first asked."""
+        return formats.plural(row.decision.units, "unit")
 
     @admin.display(description="approvals")
     def approvals(self, row: Any) -> str:

@@ -12,7 +12,7 @@ from approvals.models import ApprovalRequest
 from audit.models import Entry
 from controlplane.console.admins import Button, list_of, page_of
 from controlplane.console.policies.sentences import Sentence, about_agent
-from controlplane.console.registry.agent_dialogs import buttons_of
+from controlplane.console.registry.agent_buttons import buttons_of
 from controlplane.console.runs.reading import RunLine, recent_runs, runs_url
 from costs.models import CostRollup
 from costs.summaries import BudgetLine, budget_tree

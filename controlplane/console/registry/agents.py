@@ -17,7 +17,7 @@ from approvals.states import ApprovalState
 from controlplane.console.admins import ConsoleAdmin, Empty, list_of
 from controlplane.console.lists import ByTeam, Tab, state_column, time_column
 from controlplane.console.people import viewer
-from controlplane.console.registry.agent_dialogs import DIALOGS
+from controlplane.console.registry.agent_buttons import DIALOGS
 from controlplane.console.registry.agent_page import AgentPage, read_agent
 from controlplane.console.tags import draw_state
 from registry.models import Agent, AgentKey, Release, User

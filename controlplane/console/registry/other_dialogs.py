@@ -7,12 +7,10 @@ from typing import Any
 
 from django import forms
 
-from audit.canonical import loads
-from audit.refusals import invalid
 from controlplane.console import text
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import Dialog, Done, OptionalReason, Reason, Words
-from controlplane.console.registry.agent_dialogs import NewVersion
+from controlplane.console.registry.agent_work import NewVersion, json_object
 from registry import permissions
 from registry.models import AgentKey, AgentVersion, KillSwitch, Team
 from registry.operations import edit_draft, kill, lift, promote, revoke_key
@@ -192,8 +190,6 @@ class EditDraft(Dialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Save it."""
-        definition = loads(data["definition"].encode("utf-8", "surrogatepass"))
-        if not isinstance(definition, dict):
-            raise invalid("", "type", "Write a JSON object.")
+        definition = json_object(data["definition"])
         edit_draft(version=self.row, definition=definition, note=data["note"], by=self.user, now=self.now)
         return Done("The draft is saved.", self.pages.address(self.row))

@@ -47,11 +47,14 @@ class Caller:
             raw: sent as it is.
             headers: with underscores for hyphens; ``Content_Type`` replaces JSON's.
         """
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        media = given.pop("Content-Type", "application/json")
+        given = {"Content-Type": "application/json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         address = path if path.startswith("/api") else f"/api/v1{path}"
-        return self.client.generic(method, address, data, content_type=media, headers={**self.headers, **given})
+        return self.client.generic(
+            method, address, data, content_type=given["Content-Type"], headers={**self.headers, **given}
+        )
 
 
 def agent(text: str) -> Caller:

@@ -15,8 +15,10 @@ from registry.operations import send_command
 from tests.world import World, make_world
 
 DOCUMENT = """
+teams:
+  desk: {name: Desk, members: [talent-reviewer, second-reviewer]}
 queues:
-  outreach: {reviewers: [talent], quorum: 1, ttl: 24h, edits: true, editor_may_approve: false}
+  outreach: {reviewers: [desk], quorum: 1, ttl: 24h, edits: true, editor_may_approve: false}
 policies:
   job-applications:
     applies_to: {agents: [job-applier]}
@@ -25,7 +27,7 @@ policies:
       - allow:  {name: submit, verb: form.submit, destination: "https://jobs.example.com/*", batch: 25}
       - review: {name: mail, verb: "email.**", queue: outreach}
 budgets:
-  talent-month: {team: talent, per: month, zone: UTC, limit_usd: "200.00", reserve_usd: "0.05", alert_at: [50, 80, 100], at_limit: deny}
+  talent-month: {team: talent, per: month, zone: UTC, limit_usd: "200.00", reserve_usd: "0.05", at_limit: deny}
 """
 FORM: dict[str, Any] = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply", "name": "Ada"}}
 MAIL: dict[str, Any] = {"verb": "email.send", "payload": {"to": ["jane@acme.com"], "body": "Dear Jane"}}

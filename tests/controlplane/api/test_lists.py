@@ -20,7 +20,8 @@ SEEN = {
     "operator": EVERYTHING,
     "owner": OF_AN_AGENT,
     "reviewer": {"approvals"},
-    "stranger": {"policies"},
+    # Of the trail only what was done to their own team.
+    "stranger": {"policies", "audit"},
 }
 
 
@@ -57,7 +58,7 @@ def test_missing_and_foreign_are_told_alike(scene: Scene) -> None:
         (f"/decisions/{decision}", "/decisions/00000000-0000-7000-8000-000000000000"),
         ("/agents/job-applier", "/agents/nobody"),
         ("/agents/job-applier/commands", "/agents/nobody/commands"),
-        ("/failures/1", "/failures/999999999999999999999999"),
+        ("/releases/1", "/releases/999999999999999999999999"),
         (f"/runs/{rows(person(scene.world.admin).get('/runs'))[0]['id']}/steps", "/runs/nothing/steps"),
     ):
         answers = [problem(caller.get(path), 404) for path in (foreign, missing)]

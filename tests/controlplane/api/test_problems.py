@@ -60,6 +60,7 @@ def test_unknown_addresses_are_missing_for_everybody(ruled: World, debug: bool, 
     with override_settings(DEBUG=debug):
         for caller in (nobody(), agent(ruled.text), person(ruled.admin)):
             problem(caller.get(path), 404, "not_found")
+            problem(caller.send("POST", path, {}), 404, "not_found")
 
 
 @pytest.mark.parametrize("debug", [False, True])

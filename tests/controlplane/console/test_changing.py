@@ -18,6 +18,7 @@ from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, 
 from registry.operations import create_version
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
+from tests.world import PASSWORD
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
@@ -212,3 +213,15 @@ def test_drafts_of_others_are_not_promoted_by_those_who_do_not_operate(scene: Sc
     assert answer.status_code == 403
     assert Team.objects.count() == 2
     assert Agent.objects.count() == 1
+
+
+def test_a_person_changes_their_own_password_by_the_operation(scene: Scene, visit: Visit) -> None:
+    client, url = visit(scene.world.owner), reverse("admin:password_change")
+    new = "another horse battery staple"
+    wrong = {"old_password": "no", "new_password1": new, "new_password2": new}
+    assert client.post(url, wrong).status_code == 422
+    assert client.post(url, {**wrong, "old_password": PASSWORD}).status_code == 302
+    scene.world.owner.refresh_from_db()
+    assert scene.world.owner.check_password(new)
+    assert Entry.objects.filter(kind="person.password_changed", actor_id="talent-lead").count() == 1
+    assert client.get("/").status_code == 200

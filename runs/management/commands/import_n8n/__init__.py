@@ -1,4 +1,9 @@
-"""``manage.py import_n8n AGENT FILE… --environment production --by USER``."""
+"""``manage.py import_n8n AGENT FILE… --environment production --by USER``, as far as runs know it.
+
+A package and not a module, because Django offers only modules as commands, and of two with one
+name the lower app's. The command that people call is the subclass in `controlplane`, which
+also prices what the executions used.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ class Command(BaseCommand):
     """Imports n8n executions from files, as captured over n8n's REST API."""
 
     help = "Import n8n executions (a single one, a list, or a page {data: [...]}) as runs of an agent."
-    # What imports one chunk. Interfaces that also price the usage put their own in its place.
+    # What imports one chunk; the command above, which also prices the usage, puts its own in its place.
     importer: ClassVar[Callable[..., IngestOutcome]] = staticmethod(import_n8n)
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,123 @@
+"""The console in a real browser: two people and one edit, a pause, by mouse, by keyboard, on a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from approvals.models import ApprovalRequest, Grant
+from controlplane.console.admins import list_of, page_of
+from controlplane.console.map import PAGES
+from registry.models import User
+from tests.browser import page
+from tests.controlplane.console.scene import BIDI, Scene, make_scene
+from tests.world import PASSWORD
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def scene(transactional_db: None) -> Scene:
+    return make_scene()
+
+
+def log_in(opened: Page, server: LiveServer, user: User) -> None:
+    """Log in through the form; whoever was logged in before is not any more."""
+    opened.context.clear_cookies()
+    opened.goto(f"{server.url}/login/")
+    opened.fill("input[name=username]", user.username)
+    opened.fill("input[name=password]", PASSWORD)
+    opened.keyboard.press("Enter")
+    expect(opened.get_by_role("heading", name="Home")).to_be_visible()
+
+
+def sideways(opened: Page) -> bool:
+    """Say whether the page scrolls sideways."""
+    return bool(opened.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def test_two_people_approve_an_edited_email(scene: Scene, live_server: LiveServer) -> None:
+    request = scene.hold(BIDI)
+    with page() as opened:
+        log_in(opened, live_server, scene.world.reviewer)
+        opened.get_by_role("link", name=re.compile("^Review")).first.click()
+        expect(opened.get_by_role("heading", name="Will be executed, byte for byte")).to_be_visible()
+        expect(opened.locator(".cp-hidden").first).to_have_text("U+202E")
+
+        opened.get_by_role("link", name="Edit…").click()
+        window = opened.get_by_role("dialog")
+        expect(window).to_be_visible()
+        field = window.get_by_label("Payload")
+        assert "\\u202e" in field.input_value()
+        field.fill(field.input_value().replace("\\u202e", ""))
+        window.get_by_role("button", name="Save new revision").click()
+        expect(opened.get_by_role("heading", name="Changes r1 → r2, by talent-reviewer")).to_be_visible()
+        expect(opened.get_by_text("You wrote revision 2; someone else must approve it.")).to_be_visible()
+
+        log_in(opened, live_server, scene.world.second)
+        opened.goto(f"{live_server.url}{page_of(request)}")
+        assert opened.locator(".cp-hidden").count() >= 1  # in the diff only: what was taken out
+        opened.get_by_role("link", name=re.compile("^Approve: email.send")).click()
+        opened.get_by_role("dialog").get_by_role("button", name="Approve email.send").click()
+        expect(opened.get_by_text("Approved. job-applier may execute it once, within 15 minutes.")).to_be_visible()
+    request.refresh_from_db()
+    assert (request.state, request.revision) == ("approved", 2)
+    assert Grant.objects.get(approval=request).state == "issued"
+
+
+def test_pausing_by_keyboard_denies_the_very_next_ask(scene: Scene, live_server: LiveServer) -> None:
+    with page() as opened:
+        log_in(opened, live_server, scene.world.operator)
+        opened.goto(f"{live_server.url}{page_of(scene.world.agent)}")
+        opened.get_by_role("link", name="Pause job-applier…").focus()
+        opened.keyboard.press("Enter")
+        window = opened.get_by_role("dialog")
+        expect(window).to_be_visible()
+        opened.keyboard.press("Escape")
+        expect(window).to_be_hidden()
+        opened.keyboard.press("Enter")
+        expect(window.get_by_label("Reason")).to_be_focused()
+        opened.keyboard.type("Looks odd")
+        opened.keyboard.press("Tab")
+        opened.keyboard.press("Enter")
+        expect(opened.get_by_text("job-applier is paused.")).to_be_visible()
+        expect(opened.get_by_text("Paused: Looks odd")).to_be_visible()
+    assert scene.submit().effect == "deny"
+
+
+def test_approving_on_a_phone(scene: Scene, live_server: LiveServer) -> None:
+    request = scene.hold("A subject that is rather long, so that it has to be wrapped somewhere on the way")
+    with page(width=360, height=740) as opened:
+        log_in(opened, live_server, scene.world.reviewer)
+        assert not sideways(opened)
+        opened.goto(f"{live_server.url}{list_of(ApprovalRequest)}")
+        assert not sideways(opened)
+        opened.get_by_role("link", name="email.send").click()
+        assert not sideways(opened)
+        button = opened.get_by_role("link", name=re.compile("^Approve: email.send"))
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+        button.click()
+        opened.get_by_role("dialog").get_by_role("button", name="Approve email.send").click()
+        expect(opened.get_by_text("Approved.")).to_be_visible()
+    request.refresh_from_db()
+    assert request.state == "approved"
+
+
+def test_no_list_complains_or_scrolls_sideways(scene: Scene, live_server: LiveServer) -> None:
+    scene.budget()
+    scene.hold()
+    scene.submit()
+    scene.spend(5)
+    scene.roll_up()
+    for dark in (False, True):
+        with page(dark=dark) as opened:
+            log_in(opened, live_server, scene.world.admin)
+            for model in PAGES:
+                opened.goto(f"{live_server.url}{list_of(model)}")
+                assert not sideways(opened), model
+                expect(opened.get_by_role("heading", level=1)).to_have_count(1)
