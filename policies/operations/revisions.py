@@ -7,20 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max
 
 from audit import sql
 from audit.canonical import digest
 from audit.refusals import Conflict, Invalid, Missing, Problem
 from audit.transitions import move, note
-from policies import snapshots
+from policies import permissions, snapshots
 from policies.compile import compile_set
 from policies.facts import Subject
-from policies.language import Policy, PolicySet, dump, parse
+from policies.language import PolicySet, dump, parse
 from policies.models import Revision
 from policies.rehearsal import rehearse
 from policies.states import RevisionState
-from registry import permissions
 from registry.models import Agent, User
 
 
@@ -65,10 +64,7 @@ def save_draft(*, policies: Mapping[str, object], by: User, now: datetime, reaso
         DocumentInvalid: with a pointer to each defect.
         Forbidden: reviewers and auditors draft nothing.
     """
-    permissions.require(
-        by.is_active and by.role in {"admin", "operator", "owner"},
-        "Administrators, operators and owners draft policies.",
-    )
+    permissions.may_draft(by)
     revision = _create(normal_form(policies), by=by, now=now, reason=reason)
     note(revision, kind="policy_revision.drafted", by=by, now=now, after=revision.digest)
     return revision
@@ -81,10 +77,7 @@ def discard(*, revision: Revision, by: User, now: datetime) -> None:
     Raises:
         Forbidden, IllegalTransition, Stale.
     """
-    permissions.require(
-        by.is_active and (by.role == "admin" or by.pk == revision.author_id),
-        "Only its author and administrators discard a draft.",
-    )
+    permissions.may_discard(by, revision)
     move(revision, RevisionState.DISCARDED, by=by, now=now)
 
 
@@ -110,7 +103,7 @@ def publish(*, revision: Revision, queues: Collection[str], by: User, now: datet
     old = snapshots.published()
     wanted = parse(revision.document)
     before = parse(old.document) if old else PolicySet({})
-    _require_reach(by, before, wanted)
+    permissions.may_publish_change(by, before, wanted)
     snapshot = compile_set(wanted, snapshots.verbs_in_force(), frozenset(queues))
     failures, count = rehearse(wanted, snapshot, _subjects())
     if failures:
@@ -216,32 +209,6 @@ def _create(document: dict[str, Any], *, by: User, now: datetime, reason: str, r
         author=by,
         created_at=now,
     )
-
-
-def _require_reach(by: User, before: PolicySet, after: PolicySet) -> None:
-    """Admit a publication that touches only agents over which the person may publish."""
-    old, new = before.policies, after.policies
-    changed = [slug for slug in {*old, *new} if old.get(slug) != new.get(slug)]
-    touched = [policy for slug in changed for policy in (old.get(slug), new.get(slug)) if policy]
-    reach = Agent.objects.none()
-    for policy in touched:
-        reach |= matched_agents(policy)
-    permissions.may_publish(by, reach.distinct())
-
-
-def matched_agents(policy: Policy) -> QuerySet[Agent]:
-    """Return every agent that a policy can match, as far as its scope says; tags are compared here."""
-    scope = policy.applies_to
-    agents = Agent.objects.all()
-    if scope.agents:
-        agents = agents.filter(slug__in=scope.agents)
-    if scope.teams:
-        agents = agents.filter(team__slug__in=scope.teams)
-    if scope.tags:
-        # JSON containment is not portable; the registry is small.
-        tagged = [pk for pk, tags in Agent.objects.values_list("pk", "tags") if set(tags) & set(scope.tags)]
-        agents = agents.filter(Q(pk__in=tagged))
-    return agents
 
 
 def _subjects() -> dict[str, Subject]:

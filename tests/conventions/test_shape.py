@@ -17,10 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("approvals", "audit", "costs", "policies", "registry", "runs")
 PACKAGES = (*APPS, "controlplane")
 LONGEST_FILE = 400
-# Each may be a module or a package of that name. `audit` is the ground floor: who may write the trail is decided above.
+# Each may be a module or a package of that name.
+USUAL_FILES = ("states", "models", "permissions", "operations", "tasks")
 FILES_OF_AN_APP = {
+    **dict.fromkeys(APPS, USUAL_FILES),
+    # The ground floor has no states of its own, and who may write the trail is decided above it.
     "audit": ("models", "operations", "tasks"),
-    **{app: ("states", "models", "permissions", "operations", "tasks") for app in APPS if app != "audit"},
+    # Who may publish is a question about the agents that a policy matches: registry.permissions answers it.
+    "policies": ("states", "models", "operations", "tasks"),
 }
 # Other people's machines, and the traces of this one.
 LOCAL_PATHS = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|opt|mnt)/")
