@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import expire_grant, expire_request, mark_silent
+from approvals.operations import cancel_request, expire_grant, expire_request, mark_silent, revoke_grant
 from audit import sql
 from audit.actors import System
 from audit.refusals import Conflict
@@ -30,13 +30,18 @@ def _each(rows: Any, operation: Callable[[Any], None]) -> int:
 
 @shared_task(name="approvals.sweep")
 def sweep(**_: Any) -> int:
-    """Expire requests and grants, and mark grants whose outcome is overdue."""
+    """Void what a transfer left behind, expire requests and grants, mark grants whose outcome is overdue."""
     now = sql.now()
     requests = ApprovalRequest.objects.overdue(now).select_related("agent")[:500]
     lapsed = Grant.objects.lapsed(now).select_related("agent")[:500]
     silent = Grant.objects.silent(now).select_related("agent")[:500]
+    moved = ApprovalRequest.objects.voided().select_related("agent")[:500]
+    void = Grant.objects.voided().select_related("agent")[:500]
+    reason = "the agent was transferred"
     return (
-        _each(requests, lambda row: expire_request(request=row, by=SWEEPER, now=now))
+        _each(moved, lambda row: cancel_request(request=row, by=SWEEPER, now=now, reason=reason))
+        + _each(void, lambda row: revoke_grant(grant=row, reason=reason, by=SWEEPER, now=now))
+        + _each(requests, lambda row: expire_request(request=row, by=SWEEPER, now=now))
         + _each(lapsed, lambda row: expire_grant(grant=row, by=SWEEPER, now=now))
         + _each(silent, lambda row: mark_silent(grant=row, by=SWEEPER, now=now))
     )

@@ -36,6 +36,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """Keep what was never redeemed in time."""
         return self.filter(state=GrantState.ISSUED, expires_at__lte=now)
 
+    def voided(self) -> Self:
+        """Keep what is unused though its agent has been transferred since it asked."""
+        return self.filter(state=GrantState.ISSUED).exclude(agent_epoch=models.F("agent__epoch"))
+
     def silent(self, now: datetime) -> Self:
         """Keep what was redeemed and whose outcome is overdue."""
         return self.filter(state=GrantState.REDEEMED, outcome_due_at__lte=now)

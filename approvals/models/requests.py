@@ -46,6 +46,10 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         """Keep what is pending though its time is over."""
         return self.open().filter(expires_at__lte=now)
 
+    def voided(self) -> Self:
+        """Keep what is pending though its agent has been transferred since it asked."""
+        return self.open().exclude(agent_epoch=models.F("agent__epoch"))
+
     def in_time(self, now: datetime) -> Self:
         """Keep what is pending and can still be decided."""
         return self.open().filter(expires_at__gt=now)

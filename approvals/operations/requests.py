@@ -121,6 +121,8 @@ def lock_pending(*, request_id: UUID, revision: int, now: datetime) -> ApprovalR
         raise AlreadyDecided(f"Already {request.state}.")
     if now >= request.expires_at:
         raise Expired("This request expired.")
+    if request.agent.epoch != request.agent_epoch:
+        raise AlreadyDecided("The agent was transferred after it asked; the request is void.")
     if request.revision != revision:
         raise PreconditionFailed(f"Revision {request.revision} is current; you read revision {revision}.")
     return request

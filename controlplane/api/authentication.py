@@ -46,6 +46,18 @@ class AgentKeyAuthentication(BaseAuthentication):
 class PersonAuthentication(SessionAuthentication):
     """A person's session; anonymous callers get 401 rather than DRF's 403."""
 
+    def authenticate(self, request: Request) -> Any:
+        """Return the person, or None for nobody.
+
+        Raises:
+            PermissionDenied: a write without the CSRF token.
+            Flooded: too many calls by nobody from one address.
+        """
+        found = super().authenticate(request)
+        if found is None:
+            count(REFUSED, request.META.get("REMOTE_ADDR", ""))
+        return found
+
     def enforce_csrf(self, request: Any) -> None:
         """Compare the token's header with its cookie.
 

@@ -68,7 +68,7 @@ REFUSED = Buckets(rate=20, burst=200)
 
 
 class FloodGuard(BaseThrottle):
-    """Counts calls by key, by person, or by address where nobody is known."""
+    """Counts the calls of a key or a person; whoever is neither was counted where they were refused."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count the call.
@@ -77,12 +77,8 @@ class FloodGuard(BaseThrottle):
             Flooded: too many.
         """
         caller: Any = request.user
-        if isinstance(caller, Principal):
-            name = f"key:{caller.public_id}"
-        elif caller and caller.is_authenticated:
-            name = f"person:{caller.pk}"
-        else:
-            name = f"address:{request.META.get('REMOTE_ADDR', '')}"
+        is_agent = isinstance(caller, Principal)
+        name = f"key:{caller.public_id}" if is_agent else f"person:{caller.pk}"
         count(ADMITTED, name)
         return True
 

@@ -10,6 +10,7 @@ import yaml
 from controlplane.apply.loading import DATE
 
 _WIDTH = 110
+_TIME = re.compile("[0-9]{1,2}:[0-9]{2}")  # some of them would need no quotes, and some do
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
@@ -27,8 +28,9 @@ class _Dumper(yaml.SafeDumper):
     def text(self, value: str) -> yaml.ScalarNode:
         """Represent text."""
         tag = "tag:yaml.org,2002:timestamp" if DATE.fullmatch(value) else "tag:yaml.org,2002:str"
-        # In other styles these count as ends of lines, and come back as spaces.
-        style = '"' if _BREAKS.search(value) else None
+        style = "'" if _TIME.fullmatch(value) else None
+        if _BREAKS.search(value):
+            style = '"'  # in other styles these count as ends of lines, and come back as spaces
         return self.represent_scalar(tag, value, style=style)
 
 

@@ -31,7 +31,8 @@ class ConsoleSite(UnfoldAdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Change one's own password."""
-        return OwnPassword.as_view(site=self)(request)
+        answer: HttpResponse = OwnPassword.as_view(site=self)(request)  # type: ignore[assignment]  # it never streams
+        return answer
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None

@@ -44,9 +44,7 @@ def say(request: ApprovalRequest, username: str, verdict: str = "approve", **oth
     """Vote on the current bytes."""
     request.refresh_from_db()
     fields = {"revision": request.revision, "digest": current(request).digest, "comment": "", "now": sql.now(), **other}
-    return vote(
-        request_id=request.pk, verdict=Verdict(verdict), by=User.objects.get(username=username), **fields
-    )
+    return vote(request_id=request.pk, verdict=Verdict(verdict), by=User.objects.get(username=username), **fields)
 
 
 def change(request: ApprovalRequest, username: str, **fields: Any) -> ApprovalRequest:

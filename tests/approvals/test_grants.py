@@ -30,7 +30,7 @@ from policies.models import Admission
 from policies.operations import publish_set, published_policies
 from registry.authentication import authenticate
 from registry.models import Agent, User
-from registry.operations import deactivate, kill, lift, pause_agent, resume_agent
+from registry.operations import deactivate, kill, lift, pause_agent, resume_agent, transfer_agent
 from registry.states import KillScope
 from tests.approvals.steps import FORM, ask, current, grant_of, hold_mail, principal_of, redeem, say
 from tests.journeys.installation import Installation, build
@@ -204,6 +204,19 @@ def test_sweep_writes_down_what_time_decided(installation: Installation) -> None
     with pytest.raises(Expired):
         redeem(installation, lapsed)
     assert Entry.objects.filter(kind__in=("approval.expired", "grant.expired")).count() == 2
+
+
+def test_a_transfer_voids_what_waits_and_what_is_unused(installation: Installation) -> None:
+    waiting, unused = hold_mail(installation, "1"), say(hold_mail(installation, "2"), "talent-reviewer")
+    agent = installation.agent
+    transfer_agent(agent=agent, owner=installation.admin, team=agent.team, by=installation.admin, now=sql.now())
+    with pytest.raises(AlreadyDecided, match="transferred"):
+        say(waiting, "talent-reviewer")
+    with pytest.raises(PolicyChanged):
+        redeem(installation, unused)
+    sweep()
+    waiting.refresh_from_db()
+    assert (waiting.state, grant_of(unused).state) == ("cancelled", "revoked")
 
 
 def test_an_agent_withdraws_what_waits_or_is_unused(installation: Installation) -> None:

@@ -84,9 +84,7 @@ def test_who_is_no_reviewer_of_the_queue_may_not_vote(installation: Installation
 def test_who_issued_the_asking_key_may_not_vote_even_as_a_reviewer(installation: Installation) -> None:
     team = Team.objects.get(slug="talent")
     members = [*team.members.all(), installation.admin]
-    save_team(
-        slug="talent", name=team.name, lead=team.lead, members=members, by=installation.admin, now=sql.now()
-    )
+    save_team(slug="talent", name=team.name, lead=team.lead, members=members, by=installation.admin, now=sql.now())
     with pytest.raises(NotAReviewer, match="issued the key"):
         say(hold_mail(installation), "admin")
 
