@@ -188,7 +188,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "What an agent may do, who approved it, what it cost, and the proof.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["controlplane.api.schema.with_common_answers"],
+    "POSTPROCESSING_HOOKS": ["controlplane.api.schema.finish"],
 }
 
 UNFOLD: dict[str, Any] = {

@@ -86,7 +86,7 @@ class ActionView(MachineView):
 
     @extend_schema(
         operation_id="get_action", parameters=[_WAIT],
-        responses={200: shapes.AnswerShape, 202: shapes.AnswerShape, **shapes.problems(400, 401, 403, 404)},
+        responses={200: shapes.AnswerShape, **shapes.problems(400, 401, 403, 404)},
     )  # fmt: skip
     def get(self, request: Request, action_id: UUID) -> HttpResponse:
         """Read the decision and what has come of it; with `wait`, until people have decided."""

@@ -32,7 +32,7 @@ from controlplane.api.people import DetailView, ListView, person_of, reads
 _IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the revision that was read."
 )
-_ETAG = OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=True, description="Names the revision.")
+_ETAG = OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200], description="Names the revision.")
 _ENTITY_TAG = re.compile(r'"([1-9][0-9]{0,8})"')
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 428)
 

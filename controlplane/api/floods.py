@@ -62,7 +62,7 @@ class Buckets:
 
 
 # Far above what one agent or person means to send; policies' limits are for the rest.
-ADMITTED = Buckets(rate=1_000, burst=5_000)
+ADMITTED = Buckets(rate=2_000, burst=20_000)
 # Calls without a valid key or session, by network address.
 REFUSED = Buckets(rate=20, burst=200)
 

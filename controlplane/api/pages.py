@@ -28,7 +28,9 @@ PARAMETERS = frozenset({"cursor", "ordering", "page_size"})
 
 
 class CursorPages(BasePagination):
-    """Answers ``{next, results}``; `next` is the address of the following page, or null on the last one.
+    """Answers ``{next, results}``; `next` is the path of the following page, or null on the last one.
+
+    A path and no whole address: the server cannot know by which name and scheme a client got here.
 
     The view names the columns that it may be ordered by in ``orderings``, the usual one first.
     They must not be null: rows without a place could not be paged.
@@ -53,7 +55,7 @@ class CursorPages(BasePagination):
         if len(rows) > size:
             rows.pop()
             token = _write_cursor(ordering, getattr(rows[-1], column), rows[-1].pk)
-            self.following = replace_query_param(request.build_absolute_uri(), "cursor", token)
+            self.following = replace_query_param(request.get_full_path(), "cursor", token)
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -68,9 +70,9 @@ class CursorPages(BasePagination):
             "properties": {
                 "next": {
                     "type": "string",
-                    "format": "uri",
+                    "format": "uri-reference",
                     "nullable": True,
-                    "description": "address of the following page; null on the last one",
+                    "description": "path and query of the following page; null on the last one",
                 },
                 "results": schema,
             },
@@ -146,9 +148,17 @@ def _read_cursor(token: str, ordering: str, model: type[models.Model]) -> tuple[
         of, value, key = json.loads(urlsafe_b64decode(padded.encode("ascii")))
         if of != ordering:
             raise _bad("cursor", "other_ordering", "The cursor belongs to another ordering.")
+        if not (_is_plain(value) and _is_plain(key)):
+            raise ValueError("neither text nor a whole number")
         return _field(model, ordering).to_python(value), _field(model, "pk").to_python(key)
     except (ValueError, TypeError, RecursionError, FieldDoesNotExist, ValidationError) as error:
         raise _bad("cursor", "unknown_cursor", "Send a cursor as `next` gave it.") from error
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" not in value
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _field(model: type[models.Model], ordering: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,14 @@ from rest_framework import serializers
 
 _ASSETS = "drf_spectacular_sidecar/swagger-ui-dist"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_CSRF = {
+    "name": "X-CSRFToken",
+    "in": "header",
+    # Not marked as required: the page below sends it by itself, and would else ask for it.
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "Required: the value of the cookie `csrftoken`.",
+}
 _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 
 
@@ -28,18 +37,31 @@ class ApiSchema(AutoSchema):
         return type(serializer).__name__.removesuffix("Shape")
 
 
-def with_common_answers(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    """Add the answers that every call may get (a postprocessing hook of drf-spectacular)."""
+def finish(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """Add what every call has in common (a postprocessing hook of drf-spectacular)."""
     answers = result["components"].setdefault("responses", {})
     answers["Flooded"] = {"description": "Too many calls.", "headers": _RETRY, "content": _PROBLEM}
     answers["Unavailable"] = {
         "description": "The database does not answer; nothing was decided.", "headers": _RETRY, "content": _PROBLEM,
     }  # fmt: skip
     for operations in result["paths"].values():
-        for operation in operations.values():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                response["description"] = response["description"] or HTTPStatus(int(status)).phrase
             operation["responses"]["429"] = {"$ref": "#/components/responses/Flooded"}
             operation["responses"]["503"] = {"$ref": "#/components/responses/Unavailable"}
+            if method != "get" and operation["security"] == [{"session": []}]:
+                operation.setdefault("parameters", []).append(_CSRF)
+    _drop(result, "x-spec-enum-id")
     return result
+
+
+def _drop(node: Any, name: str) -> None:
+    """Take a mark of the library's own out of the whole document."""
+    if isinstance(node, dict):
+        node.pop(name, None)
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _drop(child, name)
 
 
 @functools.cache

@@ -82,6 +82,8 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
         return replay(earlier)
     executor = _executor(asked, standing)
     snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
+    # Before the locks of limits and budgets: a stub may have to wait for an ingest that wants the budgets next.
+    run_id = _run(principal, standing, asked.body.run_id)
     decision_id = new_id()
     action, verdict, now = _settle(standing, snapshot, asked, decision_id, clock)
     body = asked.body
@@ -96,7 +98,7 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
             key_id=principal.public_id,
             environment=standing.environment,
             version=standing.version,
-            run_id=_run(principal, standing, body.run_id, now),
+            run_id=run_id,
             step=body.step,
             task=body.task,
             purpose=body.purpose,
@@ -206,10 +208,10 @@ def _executor(asked: Asked, standing: Standing) -> Agent | None:
     return executor
 
 
-def _run(principal: Principal, standing: Standing, run: str | None, now: datetime) -> UUID | None:
+def _run(principal: Principal, standing: Standing, run: str | None) -> UUID | None:
     if run is None:
         return None
-    return stub_run(principal=principal, version_id=standing.version_id, reference=run, now=now)
+    return stub_run(principal=principal, version_id=standing.version_id, reference=run, now=sql.now())
 
 
 def held_facts(asked: Asked, action: Action) -> dict[str, object]:

@@ -173,9 +173,9 @@ def import_executions(
         What became of each run and step.
     """
     with sql.writing():
-        standing = facts.by_agent(agent_id=agent.pk, environment=environment, lock=False)
         now = clock()
-        source = Source(agent=agent, environment=environment, version_id=standing.version_id, may_backfill=True)
+        # Which version of ours ran back then is not known; n8n's own version id stays on the run.
+        source = Source(agent=agent, environment=environment, version_id=None, may_backfill=True)
         found = import_n8n(executions=executions, source=source, by=by, now=now)
         _book(found.usages, by=by, now=now)
     return found

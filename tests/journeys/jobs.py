@@ -6,7 +6,7 @@ import json
 import time
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from approvals.models import Grant
 from audit import sql
@@ -55,7 +55,7 @@ def ask_until_denied(key: str, body: Any, seconds: float) -> list[list[Any]]:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         begun = time.monotonic()
-        answer = gateway.ask(principal=principal, key=f"{id(seen)}-{begun}", raw=json.dumps(body).encode())
+        answer = gateway.ask(principal=principal, key=str(uuid4()), raw=json.dumps(body).encode())
         seen.append([begun, answer.effect])
         if answer.effect == "deny":
             break
@@ -110,7 +110,7 @@ def naive_pause(key: str, body: Any, seconds: float) -> list[list[Any]]:
     """The twin: remembers the agent's state for as long as the process lives."""
     principal = _principal(key)
     remembered = Agent.objects.get(pk=principal.agent_id).state
-    gateway.ask(principal=principal, key=f"{id(principal)}", raw=json.dumps(body).encode())
+    gateway.ask(principal=principal, key=str(uuid4()), raw=json.dumps(body).encode())
     seen: list[list[Any]] = []
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:

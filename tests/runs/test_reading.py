@@ -10,7 +10,7 @@ from django.db import connection
 
 from audit.models import Entry
 from audit.refusals import Forbidden, Invalid, Missing
-from registry.models import Agent
+from registry.models import Agent, User
 from registry.operations import transfer_agent
 from registry.states import Role
 from runs.models import Payload, Run, Step
@@ -152,6 +152,7 @@ def test_querysets_keep_what_they_name(world: World) -> None:
     "rows",
     [
         lambda agent: Run.objects.all(),
+        lambda agent: Run.objects.visible_to(User.objects.get(username="talent-operator")),
         Run.objects.of_agent,
         lambda agent: Run.objects.filter(status="failed"),
         lambda agent: Run.objects.filter(team="talent"),

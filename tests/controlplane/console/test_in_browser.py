@@ -114,9 +114,11 @@ def test_no_list_complains_or_scrolls_sideways(scene: Scene, live_server: LiveSe
     scene.submit()
     scene.spend(5)
     scene.roll_up()
-    for dark in (False, True):
-        with page(dark=dark) as opened:
+    for width, dark in ((1440, False), (360, True)):
+        with page(width=width, dark=dark) as opened:
             log_in(opened, live_server, scene.world.admin)
+            opened.goto(f"{live_server.url}{page_of(scene.world.agent)}")
+            assert not sideways(opened)
             for model in PAGES:
                 opened.goto(f"{live_server.url}{list_of(model)}")
                 assert not sideways(opened), model
