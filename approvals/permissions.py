@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from approvals.models import ApprovalRequest, Queue
+from approvals.models import ApprovalRequest, Grant, Queue, Vote
 from approvals.refusals import EditsClosed, NotAReviewer
+from approvals.states import Verdict
 from audit.refusals import Forbidden
-from registry.models import User
+from registry.models import Team, User
 from registry.states import Role
 
 
@@ -78,12 +79,25 @@ def require_edit(request: ApprovalRequest, user: User, *, queues: Sequence[Queue
 
 
 def may_read_bytes(request: ApprovalRequest, user: User) -> bool:
-    """Whether the person may see the exact bytes: reviewers while open, the owner's team always."""
+    """Whether the person may see the exact bytes: reviewers while open, the agent's owner in its team always."""
     if not user.is_active:
         return False
-    in_team = user.pk == request.agent.owner_id or (
-        user.role == Role.OWNER and user.teams.filter(slug=request.team).exists()
-    )
-    if in_team:
+    if user.pk == request.agent.owner_id and user.teams.filter(slug=request.team).exists():
         return True
     return request.state == "pending" and any(seats(queue, user) for queue in request.queues.all())
+
+
+def may_cancel(request: ApprovalRequest, user: User) -> bool:
+    """Whether the person may close a request undecided: operators of the team, administrators."""
+    return Team.objects.operated_by(user).filter(slug=request.team).exists()
+
+
+def may_revoke(grant: Grant, user: User) -> bool:
+    """Whether the person may void a grant: its approvers, operators of the team, administrators."""
+    if Team.objects.operated_by(user).filter(slug=grant.team).exists():
+        return True
+    if grant.approval_id is None or not user.is_active:
+        return False
+    return Vote.objects.filter(
+        request=grant.approval_id, voter=user, verdict=Verdict.APPROVE, digest=grant.digest
+    ).exists()

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from approvals.models import Grant, Vote
+from approvals.models import Grant
+from approvals.permissions import may_revoke
 from approvals.refusals import OutcomeConflict
-from approvals.states import GrantState, Verdict
+from approvals.states import GrantState
 from audit import sql
 from audit.actors import Acting
 from audit.ids import new_id
@@ -170,23 +171,15 @@ def settle_unknown(*, grant: Grant, succeeded: bool, reason: str, by: User, now:
 
 @transaction.atomic
 def revoke_grant(*, grant: Grant, reason: str, by: Acting, now: datetime) -> None:
-    """Void an issued grant; interfaces check the right with `may_revoke`.
+    """Void an issued grant.
 
     Raises:
+        Forbidden: a person who is none of its approvers and does not operate the team.
         IllegalTransition, Stale: it is no longer issued.
     """
+    if isinstance(by, User) and not may_revoke(grant, by):
+        raise Forbidden("Its approvers, operators of the team and administrators revoke a grant.")
     move(grant, GrantState.REVOKED, by=by, now=now, fields={"closed_at": now}, details={"reason": reason})
-
-
-def may_revoke(grant: Grant, user: User) -> bool:
-    """Whether the person may revoke: its approvers, operators of the team, administrators."""
-    if Team.objects.operated_by(user).filter(slug=grant.team).exists():
-        return True
-    if grant.approval_id is None or not user.is_active:
-        return False
-    return Vote.objects.filter(
-        request=grant.approval_id, voter=user, verdict=Verdict.APPROVE, digest=grant.digest
-    ).exists()
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from django.db.models import F
 
 from approvals.models import ActionRevision, ApprovalRequest, Queue, Vote
 from approvals.operations.grants import GRANT_LIFE, NewGrant, write_grant
-from approvals.permissions import may_read_bytes, require_vote
+from approvals.permissions import may_cancel, may_read_bytes, require_vote
 from approvals.quorum import count
 from approvals.refusals import AlreadyDecided, DigestMismatch, Expired
 from approvals.states import ApprovalState, GrantState, Verdict
@@ -267,8 +267,11 @@ def cancel_request(*, request: ApprovalRequest, by: Acting, now: datetime, reaso
     """Close a pending request without a decision.
 
     Raises:
+        Forbidden: a person who does not operate the team.
         IllegalTransition, Stale: it is closed.
     """
+    if isinstance(by, User) and not may_cancel(request, by):
+        raise Forbidden("Operators of the team and administrators cancel a request.")
     move(
         request,
         ApprovalState.CANCELLED,

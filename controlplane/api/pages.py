@@ -150,9 +150,12 @@ def _read_cursor(token: str, ordering: str, model: type[models.Model]) -> tuple[
             raise _bad("cursor", "other_ordering", "The cursor belongs to another ordering.")
         if not (_is_plain(value) and _is_plain(key)):
             raise ValueError("neither text nor a whole number")
-        return _field(model, ordering).to_python(value), _field(model, "pk").to_python(key)
+        place = _field(model, ordering).to_python(value), _field(model, "pk").to_python(key)
+        if isinstance(place[0], datetime) and place[0].tzinfo is None:
+            raise ValueError("a time without its offset")
     except (ValueError, TypeError, RecursionError, FieldDoesNotExist, ValidationError) as error:
         raise _bad("cursor", "unknown_cursor", "Send a cursor as `next` gave it.") from error
+    return place
 
 
 def _is_plain(value: Any) -> bool:

@@ -10,9 +10,8 @@ from django.http import QueryDict
 
 from approvals.models import ApprovalRequest
 from approvals.operations import cancel_request, revoke_grant, settle_unknown, vote
-from approvals.operations.grants import may_revoke
 from approvals.operations.requests import current_revision
-from approvals.permissions import require_edit, require_vote
+from approvals.permissions import may_revoke, require_edit, require_vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit.canonical import dumps, loads
 from audit.refusals import Conflict, Forbidden, PreconditionFailed

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from audit import sql
+from controlplane.api.schema import document
 from registry import keys
 from registry.models import AgentKey
 from registry.operations import deactivate, retire_agent, revoke_key
@@ -15,38 +17,39 @@ from tests.controlplane.api.callers import TOKEN, Caller, agent, nobody, person,
 from tests.world import World, make_agent, make_key
 
 ID = "00000000-0000-7000-8000-000000000000"
-FOR_AGENTS = [
-    ("POST", "/actions", "act"),
-    ("GET", f"/actions/{ID}", "act"),
-    ("DELETE", f"/actions/{ID}", "act"),
-    ("POST", f"/actions/{ID}/redeem", "act"),
-    ("POST", f"/actions/{ID}/outcome", "act"),
-    ("POST", "/runs", "ingest"),
-    ("PATCH", f"/runs/{ID}", "ingest"),
-    ("POST", f"/runs/{ID}/steps", "ingest"),
-    ("POST", "/ingest", "ingest"),
-    ("GET", "/self", "read:self"),
-    ("GET", "/commands", None),
-    ("POST", f"/commands/{ID}/ack", None),
-]
-FOR_PEOPLE = [
-    *(("GET", f"/{name}") for name in (
-        "agents", "keys", "versions", "releases", "policies", "decisions", "approvals", "runs", "failures", "usage",
-        "budgets", "audit", "agents/job-applier/commands",
-    )),
-    ("POST", "/agents/job-applier/pause"),
-    ("POST", "/agents/job-applier/resume"),
-    ("POST", "/agents/job-applier/commands"),
-    ("POST", "/versions"),
-    ("POST", "/releases"),
-    ("POST", "/releases/rollback"),
-    ("POST", "/policies"),
-    ("POST", "/policies/1/publish"),
-    ("POST", "/policies/1/rollback"),
-    ("POST", "/policies/simulate"),
-    ("POST", f"/approvals/{ID}/votes"),
-    ("PUT", f"/approvals/{ID}/action"),
-]  # fmt: skip
+# What a key must carry, for every call of agents.
+SCOPES = {
+    "ask": "act", "get_action": "act", "cancel_action": "act", "redeem": "act", "report_outcome": "act",
+    "report_run": "ingest", "change_run": "ingest", "report_step": "ingest", "ingest": "ingest",
+    "self": "read:self", "commands": None, "acknowledge": None,
+}  # fmt: skip
+
+
+def _calls(security: str) -> dict[str, tuple[str, str]]:
+    """Return method and path of every call in the schema that takes this kind of caller."""
+    return {
+        call["operationId"]: (method.upper(), _filled(path, call))
+        for path, calls in yaml.safe_load(document())["paths"].items()
+        for method, call in calls.items()
+        if call["security"] == [{security: []}]
+    }
+
+
+def _filled(path: str, call: dict[str, Any]) -> str:
+    samples = {"integer": "1", "string": ID}
+    given = [each for each in call.get("parameters", []) if each["in"] == "path"]
+    values = {each["name"]: samples[each["schema"]["type"]] for each in given}
+    return path.format(**values)
+
+
+@pytest.fixture(scope="module")
+def for_agents() -> dict[str, tuple[str, str]]:
+    return _calls("agentKey")
+
+
+@pytest.fixture(scope="module")
+def for_people() -> dict[str, tuple[str, str]]:
+    return _calls("session")
 
 
 def _unknown_key() -> str:
@@ -94,13 +97,19 @@ def test_every_bad_key_gets_one_identical_answer(world: World) -> None:
     assert {name: answer for name, answer in answers.items() if answer != first} == {}
 
 
-def test_every_call_refuses_whom_it_is_not_for_with_the_same_answer(world: World) -> None:
-    admin, machine = person(world.admin), agent(world.text)
-    answers = []
-    for method, path, _ in FOR_AGENTS:
-        answers += [_told(nobody().send(method, path, {})), _told(admin.send(method, path, {}))]
-    for method, path in FOR_PEOPLE:
-        answers += [_told(nobody().send(method, path, {})), _told(machine.send(method, path, {}))]
+def test_every_call_refuses_whom_it_is_not_for_with_the_same_answer(
+    world: World, for_agents: dict[str, tuple[str, str]], for_people: dict[str, tuple[str, str]]
+) -> None:
+    answers = [
+        _told(caller.send(method, path, {}))
+        for calls, others in (
+            (for_agents, (nobody(), person(world.admin))),
+            (for_people, (nobody(), agent(world.text))),
+        )
+        for method, path in calls.values()
+        for caller in others
+    ]
+    assert len(answers) > 80
     assert all(answer == answers[0] for answer in answers)
 
 
@@ -111,14 +120,16 @@ def test_a_deactivated_persons_session_is_no_session(world: World) -> None:
     _told(caller.get("/approvals"))
 
 
-@pytest.mark.parametrize(("method", "path", "scope"), FOR_AGENTS)
-def test_a_key_without_the_scope_is_forbidden(world: World, method: str, path: str, scope: str | None) -> None:
+def test_a_key_without_the_scope_is_forbidden(world: World, for_agents: dict[str, tuple[str, str]]) -> None:
+    assert set(for_agents) == set(SCOPES), "every call of agents states its scope"
     _, text = make_key(world.agent, by=world.operator, environment="staging", scopes=("llm",), now=sql.now())
-    answer = agent(text).send(method, path, {})
-    if scope is None:
-        assert answer.status_code != 403
-    else:
-        assert scope in problem(answer, 403, "forbidden")["detail"]
+    caller = agent(text)
+    for name, (method, path) in for_agents.items():
+        answer, scope = caller.send(method, path, {}), SCOPES[name]
+        if scope is None:
+            assert answer.status_code not in {401, 403}, name
+        else:
+            assert scope in problem(answer, 403, "forbidden")["detail"], name
 
 
 def test_a_shared_address_takes_the_caller_of_the_method_only(world: World) -> None:
@@ -131,9 +142,11 @@ def test_a_shared_address_takes_the_caller_of_the_method_only(world: World) -> N
     assert machine.send("HEAD", "/runs").status_code == 401
 
 
-@pytest.mark.parametrize(("method", "path"), [call for call in FOR_PEOPLE if call[0] != "GET"])
-def test_a_write_by_session_needs_the_csrf_token(world: World, method: str, path: str) -> None:
+def test_a_write_by_session_needs_the_csrf_token(world: World, for_people: dict[str, tuple[str, str]]) -> None:
     bare = Caller(person(world.admin).client)
-    problem(bare.send(method, path, {}), 403, "forbidden")
     wrong = Caller(bare.client, {"X-CSRFToken": "x" * len(TOKEN)})
-    problem(wrong.send(method, path, {}), 403, "forbidden")
+    writes = [call for call in for_people.values() if call[0] != "GET"]
+    assert len(writes) > 10
+    for method, path in writes:
+        problem(bare.send(method, path, {}), 403, "forbidden")
+        problem(wrong.send(method, path, {}), 403, "forbidden")

@@ -60,7 +60,19 @@ def test_a_cursor_belongs_to_its_ordering_and_opens_nothing_else(world: World) -
 @pytest.mark.parametrize("ordering", ["slug", "-created_at"])
 @pytest.mark.parametrize(
     "place",
-    [[], [None, 1], ["", 1], ["a\x00", 1], [1, "x"], [{}, 1], [True, 1], [1.5, 1], ["x", None], [10**30, 10**30]],
+    [
+        [],
+        [None, 1],
+        ["", 1],
+        ["a\x00", 1],
+        [1, "x"],
+        [{}, 1],
+        [True, 1],
+        [1.5, 1],
+        ["x", None],
+        ["2026-01-01T00:00:00", 1],
+        [10**30, 10**30],
+    ],
 )
 def test_a_cursor_that_is_made_up_is_refused_or_finds_its_place(world: World, ordering: str, place: list[Any]) -> None:
     token = urlsafe_b64encode(json.dumps([ordering, *place]).encode()).decode()
