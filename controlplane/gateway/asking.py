@@ -74,9 +74,11 @@ def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql
 
 
 def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
-    standing = facts.by_key(key_id=principal.key_id, environment=principal.environment, now=sql.now())
-    earlier = Decision.objects.filter(agent=standing.agent_id, idempotency_key=key).first()
-    if earlier is not None:
+    standing = facts.by_key(
+        key_id=principal.key_id, environment=principal.environment, idempotency_key=key, now=sql.now()
+    )
+    if standing.earlier is not None:
+        earlier = Decision.objects.get(pk=standing.earlier)
         if earlier.body_digest != asked.digest:
             raise KeyReused
         return replay(earlier)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -27,7 +28,8 @@ LEFT JOIN registry_release r ON r.agent_id = a.id AND r.environment = %s AND r.s
 LEFT JOIN registry_agentversion v ON v.id = r.version_id
 LEFT JOIN policies_revision p ON p.state = 'published'
 """
-_BY_KEY = f"""{_COLUMNS}, k.state, k.expires_at, k.issued_by_id
+_BY_KEY = f"""{_COLUMNS}, k.state, k.expires_at, k.issued_by_id,
+       (SELECT d.id FROM policies_decision d WHERE d.agent_id = a.id AND d.idempotency_key = %s)
 FROM registry_agent a JOIN registry_agentkey k ON k.agent_id = a.id {_JOINS}
 WHERE k.id = %s"""
 _BY_AGENT = f"{_COLUMNS} FROM registry_agent a {_JOINS} WHERE a.id = %s"
@@ -44,6 +46,7 @@ class Standing:
         catalogue: revision of what compiled policies depend on besides.
         kill: text naming the kill switch in force, or None.
         issued_by_id: who issued the asking key; 0 where no key was read.
+        earlier: the decision that the idempotency key was answered with before.
     """
 
     agent_id: int
@@ -63,6 +66,7 @@ class Standing:
     catalogue: int
     kill: str | None
     issued_by_id: int
+    earlier: UUID | None
 
     def subject(self) -> Subject:
         """Return the facts that the engine judges by."""
@@ -79,7 +83,7 @@ class Standing:
         )
 
 
-def by_key(*, key_id: int, environment: str, now: datetime) -> Standing:
+def by_key(*, key_id: int, environment: str, idempotency_key: str, now: datetime) -> Standing:
     """Read the standing of a key's agent; the key itself is looked at again.
 
     On PostgreSQL the agent's row stays locked shared, so that a pause waits for the asks under way
@@ -88,10 +92,11 @@ def by_key(*, key_id: int, environment: str, now: datetime) -> Standing:
     Raises:
         Unauthenticated: the key was revoked or has expired since it was authenticated.
     """
-    row = _one(_BY_KEY, [environment, key_id], lock=True)
+    row = _one(_BY_KEY, [idempotency_key, environment, key_id], lock=True)
     if row is None or row[15] != "live" or sql.read_stamp(row[16]) <= now:
         raise Unauthenticated
-    return _standing(row, environment=environment, issued_by_id=row[17])
+    earlier = sql.read_key(row[18]) if row[18] else None
+    return _standing(row, environment=environment, issued_by_id=row[17], earlier=earlier)
 
 
 def by_agent(*, agent_id: int, environment: str, lock: bool = True) -> Standing:
@@ -99,7 +104,7 @@ def by_agent(*, agent_id: int, environment: str, lock: bool = True) -> Standing:
     row = _one(_BY_AGENT, [environment, agent_id], lock=lock)
     if row is None:
         raise Unauthenticated
-    return _standing(row, environment=environment, issued_by_id=0)
+    return _standing(row, environment=environment, issued_by_id=0, earlier=None)
 
 
 def _one(statement: str, parameters: list[Any], *, lock: bool) -> Any:
@@ -110,7 +115,7 @@ def _one(statement: str, parameters: list[Any], *, lock: bool) -> Any:
         return cursor.fetchone()
 
 
-def _standing(row: Any, *, environment: str, issued_by_id: int) -> Standing:
+def _standing(row: Any, *, environment: str, issued_by_id: int, earlier: UUID | None) -> Standing:
     tags = _names(row[8])
     return Standing(
         agent_id=row[0],
@@ -130,6 +135,7 @@ def _standing(row: Any, *, environment: str, issued_by_id: int) -> Standing:
         catalogue=row[13],
         kill=_kill(row[1], row[3], tags) if row[14] else None,
         issued_by_id=issued_by_id,
+        earlier=earlier,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
@@ -16,6 +17,7 @@ def test_plain_names_until_files_are_collected(settings: Settings, tmp_path: Pat
     assert AssetStorage().url("unfold/css/styles.css") == "/static/unfold/css/styles.css"
 
 
+@pytest.mark.slow
 def test_assets_are_collected_once_and_named_by_content(settings: Settings, tmp_path: Path) -> None:
     settings.STATIC_ROOT = tmp_path / "static"
     assert preparation.collect_assets(settings.STATIC_ROOT)

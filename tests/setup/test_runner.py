@@ -8,6 +8,9 @@ import pytest
 
 from tests.runner import Suite
 
+# Each starts pytest anew.
+pytestmark = pytest.mark.slow
+
 TEST_FILE = """
 import pytest
 def test_good(): pass
