@@ -28,10 +28,11 @@ LEFT JOIN registry_release r ON r.agent_id = a.id AND r.environment = %s AND r.s
 LEFT JOIN registry_agentversion v ON v.id = r.version_id
 LEFT JOIN policies_revision p ON p.state = 'published'
 """
-_BY_KEY = f"""{_COLUMNS}, k.state, k.expires_at, k.issued_by_id,
+_ASKING = """, k.state, k.expires_at, k.issued_by_id,
        (SELECT d.id FROM policies_decision d WHERE d.agent_id = a.id AND d.idempotency_key = %s)
-FROM registry_agent a JOIN registry_agentkey k ON k.agent_id = a.id {_JOINS}
-WHERE k.id = %s"""
+FROM registry_agent a JOIN registry_agentkey k ON k.agent_id = a.id
+"""
+_BY_KEY = f"{_COLUMNS}{_ASKING}{_JOINS} WHERE k.id = %s"
 _BY_AGENT = f"{_COLUMNS} FROM registry_agent a {_JOINS} WHERE a.id = %s"
 
 
