@@ -98,7 +98,9 @@ def _install_with_uv(root: Path, venv: Path, lock: Path) -> int:
             _say("uv is not to be had here; going on with pip, which is slower")
             return 1
         _stamp(venv, installer).write_text(_digest(installer))
-    code = _run(str(uv), "pip", "install", "--python", str(_python(venv)), *_STRICTLY, "--requirement", str(lock))
+    # Compiled now, since each start of each process would compile anew where nobody lets Python write its own files.
+    options = ("--python", str(_python(venv)), "--compile-bytecode", *_STRICTLY)
+    code = _run(str(uv), "pip", "install", *options, "--requirement", str(lock))
     if code:
         _say("uv did not succeed; trying with pip")
     return code

@@ -67,8 +67,9 @@ def reasons_page() -> str:
         "| code | effect | sentence | who can change it |",
         "|---|---|---|---|",
     ]
-    for entry in CATALOGUE.values():
-        lines.append(f"| `{entry.code}` | {entry.effect} | {entry.sentence} | {entry.changed_by} |")
+    lines += [
+        f"| `{entry.code}` | {entry.effect} | {entry.sentence} | {entry.changed_by} |" for entry in CATALOGUE.values()
+    ]
     return "\n".join(lines) + "\n"
 
 

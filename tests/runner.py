@@ -105,8 +105,9 @@ class Suite:
             "CONTROLPLANE_HOME": str(self.folder / "home"),
             **variables,
         }
-        # What belongs to the installation of whoever runs the tests is no business of theirs.
-        for foreign in ("REDIS_URL", *(() if "DATABASE_URL" in variables else ("DATABASE_URL",))):
+        # What belongs to the installation of whoever runs the tests is no business of theirs. And many processes
+        # start here: without bytecode each would compile everything again.
+        for foreign in {"REDIS_URL", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE"} - set(variables):
             environment.pop(foreign, None)
         done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
         return done.returncode, time.monotonic() - began

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-
 URL = "https://jobs.example.com/apply"
 PAYLOAD: dict[str, Any] = {"url": URL, "fields": {"name": "Ada Example", "position": "Engineer", "years": 7}}
 
