@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from approvals.models import ApprovalRequest, Grant, Queue, Vote
 from approvals.refusals import EditsClosed, NotAReviewer
@@ -12,14 +12,18 @@ from registry.models import Team, User
 from registry.states import Role
 
 
-def may_manage_queues(user: User) -> None:
-    """Admit administrators and operators.
+def may_manage_queue(user: User, *, before: Collection[Team], after: Collection[Team]) -> None:
+    """Let pass administrators, and operators of every team that reviews the queue now or would then.
 
     Raises:
-        Forbidden: anybody else.
+        Forbidden: anybody else; who decides for a team is that team's operators' to say.
     """
-    if not (user.is_active and user.role in {Role.ADMIN, Role.OPERATOR}):
-        raise Forbidden("Queues are managed by administrators and operators.")
+    operated = set(Team.objects.operated_by(user).values_list("pk", flat=True)) if user.is_active else set()
+    concerned = {team.pk for team in (*before, *after)}
+    if user.is_active and user.role == Role.ADMIN:
+        return
+    if user.role != Role.OPERATOR or not concerned or not concerned <= operated:
+        raise Forbidden("Queues are managed by administrators and by operators of all their reviewing teams.")
 
 
 def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]) -> str:

@@ -90,3 +90,14 @@ def advisory_lock(name: str) -> None:
     if is_postgresql():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def shared_lock(name: str) -> None:
+    """Hold a named lock beside others who hold it shared; `advisory_lock` of the same name waits for all.
+
+    PostgreSQL queues these locks fairly. Row locks are not fair: new sharers pass a waiting writer, so
+    that a row which is always shared by somebody can never be written.
+    """
+    if is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [name])

@@ -126,6 +126,8 @@ def reserve(
     with connection.cursor() as cursor:
         for budget in sorted((spec for spec in budgets if spec.guarded), key=lambda spec: spec.order):
             amount = budget.reserve_nanousd if estimate_nanousd is None else min(estimate_nanousd, MAX_NANOUSD)
+            # Nothing is free: an estimate of zero would pass a budget that is spent.
+            amount = max(amount, 1)
             period = period_at(budget.per, budget.zone, now)
             period_id = _take(cursor, budget, period, amount)
             if period_id is None:

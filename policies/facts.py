@@ -152,7 +152,7 @@ class Verdict:
         effect: ``allow``, ``deny``, ``review`` or ``throttle``.
         reasons: sorted by policy and rule, never empty.
         queues: slugs of the queues that must all approve, sorted; only for ``review``.
-        limits: what must be admitted, sorted by key; for ``allow`` and ``review``.
+        limits: what must be admitted, sorted by key; for ``allow``, ``review``, and a ``throttle`` by hours.
         retry_at: aware UTC, when time lifts a ``throttle``.
         obligations: what the asker must do besides.
         would_have: one entry for each shadow policy that any of its rules matched.

@@ -118,7 +118,7 @@ def decide(tally: Tally, subject: Subject) -> Verdict:
     if excessive:
         return Verdict("deny", _sorted([_never(demand) for demand in excessive]))
     if tally.closed:
-        return _throttled(tally)
+        return _throttled(tally, demands)
     if tally.reviews:
         queues = tuple(sorted({rule.queue for rule in tally.reviews if rule.queue is not None}))
         return Verdict("review", _sorted(_because(tally.reviews)), queues, demands)
@@ -163,10 +163,11 @@ def _uncovered(tally: Tally) -> tuple[Reason, ...]:
     return _sorted(reasons)
 
 
-def _throttled(tally: Tally) -> Verdict:
+def _throttled(tally: Tally, demands: tuple[LimitDemand, ...]) -> Verdict:
     """Say when each closed rule opens, and when all are open at once; never is a denial.
 
-    What is open now counts as well: it may have closed by the time at which the others open.
+    What is open now counts as well: it may have closed by the time at which the others open. The
+    limits' demands stay in the verdict, so that whoever judges again a moment later holds their locks.
     """
     retry_at = next_common_opening(tally.windows, tally.now)
     reasons = []
@@ -177,7 +178,8 @@ def _throttled(tally: Tally) -> Verdict:
             local = opening.astimezone(hours.zone).isoformat(timespec="minutes")
             says = f"it opens at {local} ({hours.zone.key})"
         reasons.append(reason("outside_hours", policy=rule.policy, rule=rule.name, opening=says))
-    return Verdict("deny" if retry_at is None else "throttle", _sorted(reasons), retry_at=retry_at)
+    effect = "deny" if retry_at is None else "throttle"
+    return Verdict(effect, _sorted(reasons), limits=() if retry_at is None else demands, retry_at=retry_at)
 
 
 def _never(demand: LimitDemand) -> Reason:

@@ -24,6 +24,8 @@ from tests.postgres import postgres
 ROOT = Path(__file__).resolve().parent.parent
 _NO_TESTS = 5
 _IN_PARALLEL = ("-n", "2", "--dist", "worksteal")
+# Tables straight from the models: four seconds less for each database. With --all the migrations make them.
+_FROM_MODELS = "--nomigrations"
 _BOTH_ENGINES = "not long and not browser and not installation"
 _QUICK = f"{_BOTH_ENGINES} and not slow"
 _ALONE = "long or browser or installation"
@@ -146,9 +148,9 @@ def _run_quick(suite: Suite) -> None:
         # PostgreSQL starts while the first stages run.
         starting: Future[str] = threads.submit(stack.enter_context, _engine())
         suite.check("ruff", sys.executable, "-m", "ruff", "check", "--quiet", ".")
-        suite.tests("tests on SQLite", *_IN_PARALLEL, "-m", _QUICK)
+        suite.tests("tests on SQLite", *_IN_PARALLEL, _FROM_MODELS, "-m", _QUICK)
         address = starting.result()
-        suite.tests("smoke on PostgreSQL", "-m", f"postgres_smoke and {_QUICK}", DATABASE_URL=address)
+        suite.tests("smoke on PostgreSQL", _FROM_MODELS, "-m", f"postgres_smoke and {_QUICK}", DATABASE_URL=address)
 
 
 def _run_everything(suite: Suite) -> None:

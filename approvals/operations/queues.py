@@ -10,7 +10,7 @@ from django.db import transaction
 
 from approvals.models import Queue
 from approvals.models.queues import DAY
-from approvals.permissions import may_manage_queues
+from approvals.permissions import may_manage_queue
 from audit.canonical import digest
 from audit.refusals import Invalid, Problem
 from audit.transitions import note
@@ -52,7 +52,7 @@ def save_queue(
         edits: whether reviewers may edit the action.
         editor_may_approve: whether the author of a revision may approve it.
         owner_may_approve: whether the agent's owner may vote.
-        by: administrator or operator.
+        by: an administrator, or an operator of every team that reviews it before or after.
         now: aware UTC.
 
     Returns:
@@ -62,7 +62,6 @@ def save_queue(
         Forbidden: not theirs to do.
         Invalid: with a pointer to each defect.
     """
-    may_manage_queues(by)
     teams = {team.slug: team for team in Team.objects.filter(slug__in=reviewers)}
     problems = [
         Problem(f"/reviewers/{index}", "unknown_team", f"There is no team {name!r}.")
@@ -81,6 +80,7 @@ def save_queue(
         raise Invalid("The queue is not valid.", errors=problems)
 
     queue = Queue.objects.filter(slug=slug).first()
+    reviewing = list(queue.reviewers.all()) if queue else []
     before = queue_document(queue) if queue else None
     queue = queue or Queue(slug=slug)
     queue.quorum, queue.ttl_seconds, queue.edits = quorum, ttl_seconds, edits
@@ -88,6 +88,7 @@ def save_queue(
     after = _document(queue, sorted(teams))
     if before == after:
         return False
+    may_manage_queue(by, before=reviewing, after=list(teams.values()))
     queue.save()
     queue.reviewers.set(teams.values())
     note(

@@ -17,6 +17,7 @@ from approvals.permissions import may_cancel, may_read_bytes, require_vote
 from approvals.quorum import count
 from approvals.refusals import AlreadyDecided, DigestMismatch, Expired
 from approvals.states import ApprovalState, GrantState, Verdict
+from audit import sql
 from audit.actors import Acting
 from audit.refusals import Forbidden, PreconditionFailed
 from audit.transitions import move, note
@@ -42,6 +43,7 @@ class Held:
         digest: of the body.
         facts: what was extracted and declared, for people and for evaluating again.
         reasons: why it is held, as JSON.
+        author_id: who wrote these bytes, where a person edited them before; None for the agent.
     """
 
     decision_id: UUID
@@ -54,6 +56,7 @@ class Held:
     digest: str
     facts: dict[str, Any]
     reasons: list[dict[str, Any]]
+    author_id: int | None = None
 
 
 def hold(*, held: Held, by: Acting, now: datetime) -> ApprovalRequest:
@@ -83,6 +86,7 @@ def hold(*, held: Held, by: Acting, now: datetime) -> ApprovalRequest:
         digest=held.digest,
         facts=held.facts,
         reasons=held.reasons,
+        author_id=held.author_id,
         at=now,
     )
     note(
@@ -115,6 +119,8 @@ def lock_pending(*, request_id: UUID, revision: int, now: datetime) -> ApprovalR
     """
     ApprovalRequest.objects.filter(pk=request_id).update(revision=F("revision"))
     request = ApprovalRequest.objects.select_related("agent__team", "decision").get(pk=request_id)
+    # Waiting for the row may have taken longer than there was time left.
+    now = max(now, sql.clock())
     if request.state != ApprovalState.PENDING:
         if request.state == ApprovalState.EXPIRED:
             raise Expired("This request expired.")
@@ -257,7 +263,7 @@ def revise(
         now=now,
         before=before.digest,
         after=digest,
-        details={"revision": number},
+        details={"revision": number, "queues": sorted(queue.slug for queue in added)},
     )
     return request
 

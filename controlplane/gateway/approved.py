@@ -50,7 +50,12 @@ def find_decision(*, action_id: UUID, principal: Principal) -> Decision:
         Missing: unknown or not theirs; the answer is the same.
     """
     decision = Decision.objects.filter(pk=action_id, environment=principal.environment).first()
-    if decision is None or principal.agent_id not in {decision.agent_id, decision.executor_id}:
+    if decision is None:
+        raise Missing
+    if principal.agent_id == decision.agent_id:
+        return decision
+    # An executor acts for its team: one that has left it has lost the right.
+    if principal.agent_id != decision.executor_id or principal.team_id != decision.agent.team_id:
         raise Missing
     return decision
 

@@ -15,12 +15,12 @@ from approvals.operations.requests import MOST_PENDING
 from approvals.states import GrantState
 from audit import sql
 from audit.ids import new_id
-from audit.refusals import KeyReused, Stale, invalid
+from audit.refusals import KeyReused, invalid
 from controlplane.gateway import standing as facts
 from controlplane.gateway.answers import Answer, answer_of, replay
 from controlplane.gateway.bodies import Asked, action_digest, canonical_action, declared_of, read_ask, read_key
 from controlplane.gateway.standing import Standing
-from controlplane.gateway.verdicts import denied, judged, limited, reserved, throttled
+from controlplane.gateway.verdicts import denied, limited, reserved, settled, throttled
 from policies import limits, snapshots
 from policies.compile import Snapshot
 from policies.destinations import DestinationInvalid, check_destination
@@ -64,28 +64,34 @@ def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql
             check_destination(asked.body.destination)
         except DestinationInvalid as error:
             raise invalid("/destination", error.code, error.detail) from error
-    for _ in range(_TRIES):
+    for tries_left in reversed(range(_TRIES)):
         try:
             with sql.writing():
                 return _ask(principal, idempotency_key, asked, clock)
         except IntegrityError:
-            continue
-    raise Stale("Another request with this key is being answered; try again.")
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
     standing = facts.by_key(
-        key_id=principal.key_id, environment=principal.environment, idempotency_key=key, now=sql.now()
+        agent_id=principal.agent_id,
+        key_id=principal.key_id,
+        environment=principal.environment,
+        idempotency_key=key,
+        now=sql.now(),
     )
     if standing.earlier is not None:
         earlier = Decision.objects.get(pk=standing.earlier)
-        if earlier.body_digest != asked.digest:
+        # One key belongs to one question: the same words in another environment are another question.
+        if earlier.body_digest != asked.digest or earlier.environment != standing.environment:
             raise KeyReused
         return replay(earlier)
     executor = _executor(asked, standing)
     snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
     # Before the locks of limits and budgets: a stub may have to wait for an ingest that wants the budgets next.
-    run_id = _run(principal, standing, asked.body.run_id)
+    run_id = None if asked.body.dry_run else _run(principal, standing, asked.body.run_id)
     decision_id = new_id()
     action, verdict, now = _settle(standing, snapshot, asked, decision_id, clock)
     body = asked.body
@@ -166,17 +172,11 @@ def _settle(
 ) -> tuple[Action | None, Verdict, datetime]:
     """Judge, take what an allow takes, and say when: locks first, the clock after them."""
     body = asked.body
-    subject = standing.subject()
-    declared = declared_of(body)
-    action, verdict = judged(snapshot, subject, declared, now=sql.now())
-    if verdict.limits and not body.dry_run:
-        limits.lock(verdict.limits)
-    now = clock()
-    action, verdict = judged(snapshot, subject, declared, now=now)
+    action, verdict, now = settled(snapshot, standing.subject(), declared_of(body), clock=clock, lock=not body.dry_run)
     if verdict.effect in {Effect.ALLOW, Effect.REVIEW}:
         verdict = limited(verdict, now=now)
-    if verdict.effect == Effect.REVIEW and not body.dry_run:
-        verdict = _room_in_queues(verdict, standing)
+    if verdict.effect == Effect.REVIEW:
+        verdict = _room_in_queues(verdict, standing, now)
     if verdict.effect == Effect.ALLOW:
         verdict = reserved(
             verdict,
@@ -190,13 +190,16 @@ def _settle(
     return action, verdict, now
 
 
-def _room_in_queues(verdict: Verdict, standing: Standing) -> Verdict:
+def _room_in_queues(verdict: Verdict, standing: Standing, now: datetime) -> Verdict:
     """Throttle an agent that has too much waiting; deny where a policy names no existing queue."""
     if Queue.objects.filter(slug__in=verdict.queues).count() != len(verdict.queues):
         return denied(verdict, reason("evaluation_error"))
-    if ApprovalRequest.objects.open().filter(agent=standing.agent_id).count() >= MOST_PENDING:
-        return throttled(verdict, reason("approval_queue_full", most=MOST_PENDING))
-    return verdict
+    sql.advisory_lock(f"approvals.pending.{standing.agent_id}")
+    waiting = ApprovalRequest.objects.in_time(now).filter(agent=standing.agent_id, agent_epoch=standing.epoch)
+    ends = list(waiting.order_by("expires_at").values_list("expires_at", flat=True)[:MOST_PENDING])
+    if len(ends) < MOST_PENDING:
+        return verdict
+    return throttled(verdict, reason("approval_queue_full", most=MOST_PENDING), retry_at=ends[0])
 
 
 def _executor(asked: Asked, standing: Standing) -> Agent | None:

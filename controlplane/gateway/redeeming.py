@@ -12,7 +12,7 @@ from django.db.models import F
 
 from approvals.models import ApprovalRequest, Grant, Queue
 from approvals.operations import Held, hold, redeem_grant, revoke_grant
-from approvals.operations.grants import GRANT_LIFE
+from approvals.operations.grants import GRANT_LIFE, HANDED_OVER_LIFE
 from approvals.operations.requests import current_revision
 from approvals.quorum import count
 from approvals.refusals import (
@@ -34,14 +34,15 @@ from controlplane.gateway.approved import Approved, find_decision, of_decision, 
 from controlplane.gateway.asking import Clock, action_facts
 from controlplane.gateway.bodies import read_key
 from controlplane.gateway.standing import Standing
-from controlplane.gateway.verdicts import judged, limited, reserved
+from controlplane.gateway.verdicts import limited, reserved, settled
+from costs.budgets import release
 from policies import limits, snapshots
 from policies.facts import Action, Verdict
 from policies.models import Decision
 from policies.operations.decisions import reasons_as_json
 from policies.states import Effect
 from registry.authentication import Principal
-from registry.models import Agent, AgentKey
+from registry.models import AgentKey
 from registry.states import AgentState
 
 # What stops an agent now and may be lifted again: the grant is kept, its life runs on.
@@ -55,22 +56,25 @@ class Redeemed:
     Attributes:
         grant: the grant, used up.
         approved: the action.
+        replayed: whether this key got them before.
     """
 
     grant: Grant
     approved: Approved
+    replayed: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the body of the answer; ``canonical`` is the text whose SHA-256 gives the digest."""
         return {
             "grant": {
                 "id": str(self.grant.id),
-                "state": GrantState.REDEEMED.value,
+                "state": str(self.grant.state),
                 "redeemed_at": moment(self.grant.redeemed_at) if self.grant.redeemed_at else None,
             },
             "digest": self.approved.digest,
             "canonical": self.approved.canonical.decode(),
             "action": json.loads(self.approved.canonical),
+            "replayed": self.replayed,
         }
 
 
@@ -128,9 +132,7 @@ def _redeem(principal: Principal, action_id: UUID, key: str, digest: str, clock:
         note(grant, kind="security.payload_mismatch", by=principal, now=now, before=grant.digest, after=digest)
         return DigestMismatch()
     if grant.state not in {GrantState.ISSUED, GrantState.REVOKED, GrantState.EXPIRED}:
-        if grant.redeem_key and grant.redeem_key == key:
-            return Redeemed(grant, approved)
-        return AlreadyRedeemed()
+        return _again(grant, standing, approved, key)
     if grant.state == GrantState.REVOKED:
         return NotGranted("The grant was revoked.")
     if grant.state == GrantState.EXPIRED or now >= grant.expires_at:
@@ -138,9 +140,20 @@ def _redeem(principal: Principal, action_id: UUID, key: str, digest: str, clock:
     case = _Case(principal, key, clock, decision, standing, grant, request, approved)
     if standing.epoch != grant.agent_epoch:
         return _revoked(case, "the agent was transferred", now)
-    if not _executor_acts(grant, standing):
+    if not _acts(_executor(grant, standing)):
         return NotNow("The executing agent is not active.")
     return _evaluate(case)
+
+
+def _again(grant: Grant, standing: Standing, approved: Approved, key: str) -> Redeemed | Refusal:
+    """Answer a redemption of what was redeemed before: the same key gets the bytes again, if it still may act."""
+    if not grant.redeem_key or grant.redeem_key != key:
+        return AlreadyRedeemed()
+    if standing.epoch != grant.agent_epoch:
+        return NotGranted("The agent was transferred.")
+    if not _acts(standing) or not _acts(_executor(grant, standing)):
+        return NotNow("The agent is not active.")
+    return Redeemed(grant, approved, replayed=True)
 
 
 def _evaluate(case: _Case) -> Redeemed | Refusal:
@@ -148,11 +161,7 @@ def _evaluate(case: _Case) -> Redeemed | Refusal:
     standing, request = case.standing, case.request
     snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
     subject = standing.subject()
-    _, verdict = judged(snapshot, subject, case.approved.declared, now=sql.now())
-    if verdict.limits:
-        limits.lock(verdict.limits)
-    now = case.clock()
-    action, verdict = judged(snapshot, subject, case.approved.declared, now=now)
+    action, verdict, now = settled(snapshot, subject, case.approved.declared, clock=case.clock)
     if verdict.effect == Effect.DENY:
         return _denied(case, verdict, now)
     if verdict.effect == Effect.THROTTLE:
@@ -162,7 +171,8 @@ def _evaluate(case: _Case) -> Redeemed | Refusal:
     if request is not None and not _quorum_holds(request):
         return _revoked(case, "the quorum no longer holds", now)
     # What was allowed to be handed over took its limits and budget when it was allowed.
-    refusal = _take(case, verdict, now) if request is not None else None
+    taken = case.decision.effect == Effect.ALLOW
+    refusal = None if taken else _take(case, verdict, now)
     if refusal is not None:
         return refusal
     redeem_grant(
@@ -222,12 +232,15 @@ def _request_of(grant: Grant) -> ApprovalRequest | None:
     return ApprovalRequest.objects.select_related("agent", "decision").get(pk=grant.approval_id)
 
 
-def _executor_acts(grant: Grant, standing: Standing) -> bool:
+def _executor(grant: Grant, standing: Standing) -> Standing:
+    """Return the standing of whoever executes: the asker itself, or another agent."""
     if grant.executor_id == standing.agent_id:
-        return True
-    executor = Agent.objects.get(pk=grant.executor_id)
-    other = facts.by_agent(agent_id=executor.pk, environment=standing.environment)
-    return other.state == AgentState.ACTIVE and other.kill is None
+        return standing
+    return facts.by_agent(agent_id=grant.executor_id, environment=standing.environment)
+
+
+def _acts(standing: Standing) -> bool:
+    return standing.state == AgentState.ACTIVE and standing.kill is None
 
 
 def _approving(request: ApprovalRequest | None) -> set[str]:
@@ -252,6 +265,9 @@ def _denied(case: _Case, verdict: Verdict, now: datetime) -> Refusal:
 
 def _revoked(case: _Case, reason: str, now: datetime) -> Refusal:
     revoke_grant(grant=case.grant, reason=reason, by=case.principal, now=now)
+    if case.grant.approval_id is None:
+        # What was handed over reserved its cost when it was allowed; nobody will report an outcome.
+        release(decision_id=case.decision.pk, by=case.principal, now=now)
     return PolicyChanged(f"The grant is revoked: {reason}")
 
 
@@ -259,7 +275,8 @@ def _not_now(case: _Case, verdict: Verdict, now: datetime, *, extend: bool) -> R
     """Keep the grant; where time alone lifts the obstacle, its life runs from then."""
     if verdict.retry_at is None:
         return NotNow(_words(verdict))
-    grant, until = case.grant, verdict.retry_at + GRANT_LIFE
+    grant = case.grant
+    until = verdict.retry_at + (GRANT_LIFE if grant.approval_id else HANDED_OVER_LIFE)
     if extend and until > grant.expires_at:
         Grant.objects.filter(pk=grant.pk, state=GrantState.ISSUED).update(expires_at=until)
         note(grant, kind="grant.extended", by=case.principal, now=now, details={"until": moment(until)})
@@ -289,6 +306,7 @@ def _held_again(case: _Case, verdict: Verdict, action: Action | None, now: datet
             digest=approved.digest,
             facts={**_declared_facts(approved), **action_facts(action)},
             reasons=reasons_as_json(verdict.reasons),
+            author_id=current_revision(case.request).author_id if case.request else None,
         ),
         by=case.principal,
         now=now,

@@ -99,6 +99,8 @@ def cancel(*, principal: Principal, action_id: UUID, clock: Clock = sql.clock) -
         if grant is None:
             raise AlreadyDecided("There is nothing left to withdraw.")
         revoke_grant(grant=grant, reason="withdrawn by the agent", by=principal, now=now)
+        if grant.approval_id is None:
+            release(decision_id=decision.pk, by=principal, now=now)
     return decision
 
 

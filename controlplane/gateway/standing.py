@@ -14,6 +14,7 @@ from audit import sql
 from audit.refusals import Unauthenticated
 from policies.facts import Subject
 from registry.models import KillSwitch
+from registry.operations import agent_lock
 from registry.states import KillScope
 
 _COLUMNS = """
@@ -84,16 +85,17 @@ class Standing:
         )
 
 
-def by_key(*, key_id: int, environment: str, idempotency_key: str, now: datetime) -> Standing:
+def by_key(*, agent_id: int, key_id: int, environment: str, idempotency_key: str, now: datetime) -> Standing:
     """Read the standing of a key's agent; the key itself is looked at again.
 
-    On PostgreSQL the agent's row stays locked shared, so that a pause waits for the asks under way
-    and every later ask sees it.
+    On PostgreSQL the agent stays locked shared, so that a pause waits for the asks under way and
+    every later ask sees it.
 
     Raises:
         Unauthenticated: the key was revoked or has expired since it was authenticated.
     """
-    row = _one(_BY_KEY, [idempotency_key, environment, key_id], lock=True)
+    sql.shared_lock(agent_lock(agent_id))
+    row = _one(_BY_KEY, [idempotency_key, environment, key_id])
     if row is None or row[15] != "live" or sql.read_stamp(row[16]) <= now:
         raise Unauthenticated
     earlier = sql.read_key(row[18]) if row[18] else None
@@ -102,15 +104,15 @@ def by_key(*, key_id: int, environment: str, idempotency_key: str, now: datetime
 
 def by_agent(*, agent_id: int, environment: str, lock: bool = True) -> Standing:
     """Read the standing of an agent for what was granted to it before."""
-    row = _one(_BY_AGENT, [environment, agent_id], lock=lock)
+    if lock:
+        sql.shared_lock(agent_lock(agent_id))
+    row = _one(_BY_AGENT, [environment, agent_id])
     if row is None:
         raise Unauthenticated
     return _standing(row, environment=environment, issued_by_id=0, earlier=None)
 
 
-def _one(statement: str, parameters: list[Any], *, lock: bool) -> Any:
-    if lock and sql.is_postgresql():
-        statement += " FOR SHARE OF a"
+def _one(statement: str, parameters: list[Any]) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchone()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
+from audit import sql
 from controlplane.gateway.standing import Standing
 from costs.budgets import BudgetRefusal, budgets_for, reserve
 from costs.in_force import BudgetSpec
@@ -23,6 +24,37 @@ from policies.states import Effect
 def judged(snapshot: Snapshot, subject: Subject, declared: Declared, *, now: datetime) -> tuple[Action | None, Verdict]:
     """Judge by the pure engine, which answers every exception with a denial."""
     return judge(snapshot, subject, declared, now)
+
+
+def settled(
+    snapshot: Snapshot, subject: Subject, declared: Declared, *, clock: Callable[[], datetime], lock: bool = True
+) -> tuple[Action | None, Verdict, datetime]:
+    """Judge at a time that was read after the locks of every limit that the judgement names.
+
+    Which limits apply is only known from a judgement, and a judgement needs a time; so it judges,
+    locks, reads the clock and judges again, until it names nothing that is not locked.
+
+    Args:
+        snapshot: the policies in force.
+        subject: the asking agent.
+        declared: what it said.
+        clock: the one clock of all writers.
+        lock: False for a dry run, which holds nobody up.
+
+    Returns:
+        The action, the verdict, and the time.
+    """
+    now = sql.now()
+    action, verdict = judged(snapshot, subject, declared, now=now)
+    locked: set[str] = set()
+    while True:
+        if lock and verdict.limits:
+            limits.lock(verdict.limits)
+            locked |= {demand.key for demand in verdict.limits}
+        now = clock()
+        action, verdict = judged(snapshot, subject, declared, now=now)
+        if not lock or {demand.key for demand in verdict.limits} <= locked:
+            return action, verdict, now
 
 
 def denied(verdict: Verdict, why: Reason) -> Verdict:

@@ -2,6 +2,7 @@
 
 from registry.operations.agents import (
     agent_facts,
+    agent_lock,
     pause_agent,
     resume_agent,
     retire_agent,
@@ -29,6 +30,7 @@ __all__ = [
     "Evidence",
     "acknowledge",
     "agent_facts",
+    "agent_lock",
     "bump_catalogue",
     "change_password",
     "contain",

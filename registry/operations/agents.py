@@ -136,6 +136,7 @@ def transfer_agent(*, agent: Agent, owner: User, team: Team, by: Acting, now: da
         raise Stale(f"{agent.slug} was transferred in the meantime.")
     agent.refresh_from_db()
     agent.owner, agent.team = owner, team
+    sql.advisory_lock(agent_lock(agent.pk))
     save_configured(agent, by=by, now=now, fields=("owner", "team"))
     new = {"owner": owner.username, "team": team.slug, "epoch": agent.epoch}
     note(agent, kind="agent.transferred", by=by, now=now, details={"from": old, "to": new})
@@ -202,7 +203,16 @@ def agent_facts(agent: Agent) -> dict[str, Any]:
     }
 
 
+def agent_lock(agent_id: int) -> str:
+    """Return the name of an agent's lock: asks hold it shared, whoever changes what they read holds it alone.
+
+    Taken after the lock of its keys, where both are.
+    """
+    return f"registry.agent.{agent_id}"
+
+
 def _configure(agent: Agent, new: dict[str, Any], *, by: Acting, now: datetime) -> None:
+    sql.advisory_lock(agent_lock(agent.pk))
     fields = ("name", "purpose", "capabilities", "data_scopes", "tags", "enforcement")
     for field in fields:
         setattr(agent, field, new[field])
@@ -211,6 +221,7 @@ def _configure(agent: Agent, new: dict[str, Any], *, by: Acting, now: datetime) 
 
 
 def _move(agent: Agent, to: str, *, reason: str, by: Acting, now: datetime, kind: str = "") -> None:
+    sql.advisory_lock(agent_lock(agent.pk))
     move(agent, to, kind=kind, by=by, now=now, details={"reason": reason}, fields={"state_reason": reason})
 
 

@@ -15,6 +15,7 @@ from approvals.refusals import (
     AlreadyRedeemed,
     DigestMismatch,
     Expired,
+    NotAReviewer,
     NotGranted,
     NotNow,
     OutcomeConflict,
@@ -26,15 +27,17 @@ from audit import sql
 from audit.models import Entry
 from audit.refusals import Forbidden, Missing
 from controlplane import gateway
+from controlplane.gateway.answers import Answer
+from costs.models import Reservation
 from policies.models import Admission
 from policies.operations import publish_set, published_policies
-from registry.authentication import authenticate
+from registry.authentication import Principal, authenticate
 from registry.models import Agent, User
 from registry.operations import deactivate, kill, lift, pause_agent, resume_agent, transfer_agent
 from registry.states import KillScope
-from tests.approvals.steps import FORM, ask, current, grant_of, hold_mail, principal_of, redeem, say
+from tests.approvals.steps import FORM, ask, change, current, grant_of, hold_mail, principal_of, redeem, say
 from tests.journeys.installation import Installation, build
-from tests.world import make_agent, make_key
+from tests.world import make_agent, make_key, make_team
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def _publish(installation: Installation, edit: Callable[[list[Any]], None]) -> N
 def test_redeem_hands_out_the_approved_bytes_once(installation: Installation, approved: ApprovalRequest) -> None:
     redeemed = redeem(installation, approved, "a")
     assert redeemed.approved.canonical == bytes(current(approved).body)
-    assert redeem(installation, approved, "a").as_json() == redeemed.as_json()
+    assert redeem(installation, approved, "a").as_json() == {**redeemed.as_json(), "replayed": True}
     with pytest.raises(AlreadyRedeemed):
         redeem(installation, approved, "b")
     assert Entry.objects.filter(kind="grant.redeemed").count() == 1
@@ -250,3 +253,58 @@ def build_second_agent(installation: Installation) -> Any:
     agent = make_agent("bystander", owner=from_first.owner, team=from_first.team, by=installation.admin)
     _, text = make_key(agent, by=installation.admin, now=sql.now())
     return authenticate(text, now=sql.now())
+
+
+def test_a_repeat_is_refused_while_the_agent_may_not_act(installation: Installation, approved: ApprovalRequest) -> None:
+    redeem(installation, approved, "a")
+    pause_agent(agent=installation.agent, reason="test", by=installation.admin, now=sql.now())
+    with pytest.raises(NotNow):
+        redeem(installation, approved, "a")
+
+
+def test_bytes_that_a_person_wrote_stay_theirs_when_they_are_held_again(installation: Installation) -> None:
+    request = hold_mail(installation)
+    change(request, "talent-reviewer", payload={"to": ["bob@acme.com"]})
+    say(request, "second-reviewer")
+    legal = Queue.objects.create(slug="legal")
+    legal.reviewers.set(Queue.objects.get(slug="outreach").reviewers.all())
+    _publish(
+        installation,
+        lambda rules: rules.append({"review": {"name": "law", "verb": "email.**", "queue": "legal"}}),
+    )
+    with pytest.raises(ReviewRequired):
+        redeem(installation, request)
+    with pytest.raises(NotAReviewer, match="You wrote"):
+        say(ApprovalRequest.objects.open().get(), "talent-reviewer")
+
+
+def _hand_over(installation: Installation, key: str) -> tuple[Answer, Principal]:
+    executor = build_second_agent(installation)
+    return ask(installation, key, **FORM, executor="bystander"), executor
+
+
+def test_what_is_handed_over_takes_its_limits_once_and_only_its_executor_redeems(installation: Installation) -> None:
+    answer, executor = _hand_over(installation, "h")
+    fields = {"action_id": answer.id, "digest": answer.digest, "key": "x"}
+    with pytest.raises(Forbidden):
+        gateway.redeem(principal=principal_of(installation), **fields)
+    assert gateway.redeem(principal=executor, **fields).grant.state == "redeemed"
+    assert Admission.objects.count() == Reservation.objects.count() == 1
+
+
+def test_an_executor_that_left_the_team_lost_its_right(installation: Installation) -> None:
+    answer, _ = _hand_over(installation, "h")
+    team = make_team("billing", installation.admin, by=installation.admin)
+    bystander = Agent.objects.get(slug="bystander")
+    transfer_agent(agent=bystander, owner=installation.admin, team=team, by=installation.admin, now=sql.now())
+    _, text = make_key(bystander, by=installation.admin, now=sql.now())
+    moved = authenticate(text, now=sql.now())
+    assert moved is not None
+    with pytest.raises(Missing):
+        gateway.redeem(principal=moved, action_id=answer.id, digest=answer.digest, key="x")
+
+
+def test_withdrawing_a_hand_over_gives_its_money_back(installation: Installation) -> None:
+    answer, _ = _hand_over(installation, "h")
+    gateway.cancel(principal=principal_of(installation), action_id=answer.id)
+    assert Reservation.objects.get().state == "released"

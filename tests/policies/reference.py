@@ -93,7 +93,9 @@ def evaluate(  # noqa: C901, PLR0912 - one linear scan is the point
         return Answer("deny", never)
     if closed:
         retry_at = next_open(windows, now)
-        return Answer("throttle" if retry_at else "deny", frozenset(closed), retry_at=retry_at)
+        if retry_at is None:
+            return Answer("deny", frozenset(closed))
+        return Answer("throttle", frozenset(closed), limits=frozenset(limits), retry_at=retry_at)
     if reviews:
         codes = {(*where, "review_required") for where, _ in reviews}
         queues = tuple(sorted({rule["queue"] for _, rule in reviews}))

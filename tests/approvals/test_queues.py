@@ -1,0 +1,60 @@
+"""Queues are changed by those who answer for every team that reviews them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from approvals.models import Queue
+from approvals.operations import save_queue
+from audit.models import Entry
+from audit.refusals import Forbidden, Invalid
+from tests.world import NOW, World, make_world
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return make_world()
+
+
+def _save(by: Any, **fields: Any) -> bool:
+    known = {
+        "slug": "outreach", "reviewers": ["talent"], "quorum": 1, "ttl_seconds": 3600, "edits": True,
+        "editor_may_approve": False, "owner_may_approve": True,
+    }  # fmt: skip
+    return save_queue(**{**known, **fields}, by=by, now=NOW)
+
+
+def test_a_queue_is_created_changed_and_left_alone(world: World) -> None:
+    assert _save(world.operator)
+    assert not _save(world.operator)
+    assert _save(world.operator, quorum=2)
+    assert list(Entry.objects.filter(object_type="queue").order_by("id").values_list("kind", flat=True)) == [
+        "queue.created", "queue.changed",
+    ]  # fmt: skip
+
+
+def test_an_operator_of_another_team_cannot_take_a_queue_over(world: World) -> None:
+    _save(world.operator)
+    for changes in ({"reviewers": ["billing"]}, {"reviewers": ["talent", "billing"]}, {"editor_may_approve": True}):
+        with pytest.raises(Forbidden):
+            _save(world.stranger, **changes)
+    with pytest.raises(Forbidden):
+        _save(world.operator, reviewers=["talent", "billing"])
+    assert _save(world.admin, reviewers=["talent", "billing"])
+    for person in (world.owner, world.reviewer, world.auditor):
+        with pytest.raises(Forbidden):
+            _save(person, quorum=2)
+    assert Queue.objects.get().quorum == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [({"reviewers": []}, "/reviewers"), ({"reviewers": ["nobody"]}, "/reviewers/0"), ({"quorum": 0}, "/quorum"),
+     ({"ttl_seconds": 1}, "/ttl"), ({"slug": "No Slug"}, "/slug")],
+)  # fmt: skip
+def test_bad_fields_are_named(world: World, fields: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        _save(world.admin, **fields)
+    assert pointer in {problem.pointer for problem in caught.value.errors}
