@@ -127,7 +127,6 @@ class RedeemedShape(s.Serializer[Any]):
     digest = s.CharField()
     canonical = s.CharField(help_text="RFC 8785 text whose SHA-256, behind its domain, is the digest")
     action = s.DictField(help_text="the same, parsed")
-    replayed = s.BooleanField(help_text="whether this key got them before")
 
 
 class OutcomeShape(s.Serializer[Any]):

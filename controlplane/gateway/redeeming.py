@@ -56,25 +56,22 @@ class Redeemed:
     Attributes:
         grant: the grant, used up.
         approved: the action.
-        replayed: whether this key got them before.
     """
 
     grant: Grant
     approved: Approved
-    replayed: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the body of the answer; ``canonical`` is the text whose SHA-256 gives the digest."""
         return {
             "grant": {
                 "id": str(self.grant.id),
-                "state": str(self.grant.state),
+                "state": GrantState.REDEEMED.value,
                 "redeemed_at": moment(self.grant.redeemed_at) if self.grant.redeemed_at else None,
             },
             "digest": self.approved.digest,
             "canonical": self.approved.canonical.decode(),
             "action": json.loads(self.approved.canonical),
-            "replayed": self.replayed,
         }
 
 
@@ -146,14 +143,14 @@ def _redeem(principal: Principal, action_id: UUID, key: str, digest: str, clock:
 
 
 def _again(grant: Grant, standing: Standing, approved: Approved, key: str) -> Redeemed | Refusal:
-    """Answer a redemption of what was redeemed before: the same key gets the bytes again, if it still may act."""
+    """Answer a redemption of what was redeemed before: the same key gets the same answer, if it still may act."""
     if not grant.redeem_key or grant.redeem_key != key:
         return AlreadyRedeemed()
     if standing.epoch != grant.agent_epoch:
         return NotGranted("The agent was transferred.")
     if not _acts(standing) or not _acts(_executor(grant, standing)):
         return NotNow("The agent is not active.")
-    return Redeemed(grant, approved, replayed=True)
+    return Redeemed(grant, approved)
 
 
 def _evaluate(case: _Case) -> Redeemed | Refusal:

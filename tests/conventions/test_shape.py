@@ -23,8 +23,6 @@ FILES_OF_AN_APP = {
     **dict.fromkeys(APPS, USUAL_FILES),
     # The ground floor has no states of its own, and who may write the trail is decided above it.
     "audit": ("models", "operations", "tasks"),
-    # Who may publish is a question about the agents that a policy matches: registry.permissions answers it.
-    "policies": ("states", "models", "operations", "tasks"),
 }
 # Other people's machines, and the traces of this one.
 LOCAL_PATHS = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|opt|mnt)/")
