@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,6 +96,11 @@ def _approved(installation: Installation, wanted: int) -> list[list[str]]:
     return grants
 
 
+def _caught(twin_fails: Callable[[], bool]) -> bool:
+    """Say whether a naive twin is caught: what races loses often, not at every single try."""
+    return any(twin_fails() for _ in range(8))
+
+
 def test_one_grant_is_redeemed_once(scale: Scale) -> None:
     installation = build()
     grants = _approved(installation, scale.grants)
@@ -106,9 +112,12 @@ def test_one_grant_is_redeemed_once(scale: Scale) -> None:
     assert set(times.values()) == {1}
     assert Grant.objects.filter(state="redeemed").count() == scale.grants
 
-    Grant.objects.update(state="issued")
-    naive = crew.run("naive_redeem", orders)
-    assert max(Counter(action for one in naive for action in one["redeemed"]).values()) > 1
+    def twin_redeems_twice() -> bool:
+        Grant.objects.update(state="issued")
+        naive = crew.run("naive_redeem", orders)
+        return max(Counter(action for one in naive for action in one["redeemed"]).values()) > 1
+
+    assert _caught(twin_redeems_twice)
 
 
 def test_a_limit_is_never_exceeded_and_never_under_used(scale: Scale) -> None:
@@ -129,8 +138,12 @@ def test_a_limit_is_never_exceeded_and_never_under_used(scale: Scale) -> None:
     assert {taken(at) for at in refused} == {MAXIMUM}
 
     orders = [{"limit": "naive", "maximum": MAXIMUM, "tries": scale.each}] * scale.crew
-    assert sum(crew.run("naive_limit", orders)) > MAXIMUM
-    assert Admission.objects.filter(key="naive").count() > MAXIMUM
+
+    def twin_exceeds() -> bool:
+        Admission.objects.filter(key="naive").delete()
+        return sum(crew.run("naive_limit", orders)) > MAXIMUM
+
+    assert _caught(twin_exceeds)
 
 
 def test_one_idempotency_key_gives_one_decision(scale: Scale) -> None:
@@ -151,9 +164,13 @@ def test_a_deny_budget_admits_nothing_beyond_its_limit(scale: Scale) -> None:
     period = BudgetPeriod.objects.get()
     assert period.settled_nanousd + period.reserved_nanousd == 1_000_000_000
 
-    BudgetPeriod.objects.update(reserved_nanousd=0)
     order = {"period": period.pk, "amount": 50_000_000, "limit": 1_000_000_000, "tries": scale.each}
-    assert sum(crew.run("naive_budget", [order] * scale.crew)) > 20
+
+    def twin_overspends() -> bool:
+        BudgetPeriod.objects.update(reserved_nanousd=0)
+        return sum(crew.run("naive_budget", [order] * scale.crew)) > 20
+
+    assert _caught(twin_overspends)
 
 
 @pytest.mark.parametrize("job", ["ask_until_denied", "naive_pause"])
