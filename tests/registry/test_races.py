@@ -51,6 +51,7 @@ def test_promotions_at_once_leave_one_live(world: World) -> None:
     assert {number for number, state in states.items() if state in {"production", "staging"}} == live
 
 
+@pytest.mark.slow
 def test_first_releases_at_once_leave_one_live(world: World) -> None:
     Release.objects.filter(environment="staging").update(state="ended", ended_at=NOW)
     for n in range(3):
@@ -76,6 +77,7 @@ def test_keys_issued_at_once_are_at_most_two(world: World) -> None:
     assert AgentKey.objects.live(NOW).filter(environment="staging").count() == 2
 
 
+@pytest.mark.slow
 def test_a_naive_twin_issues_too_many(world: World) -> None:
     def issue() -> None:
         few = AgentKey.objects.live(NOW).filter(environment="staging").count() < 2
@@ -92,6 +94,7 @@ def test_a_naive_twin_issues_too_many(world: World) -> None:
     assert AgentKey.objects.live(NOW).filter(environment="staging").count() == 3
 
 
+@pytest.mark.slow
 def test_drafts_at_once_have_numbers_of_their_own(world: World) -> None:
     def create() -> int:
         agent = Agent.objects.select_related("team").get()
@@ -100,6 +103,7 @@ def test_drafts_at_once_have_numbers_of_their_own(world: World) -> None:
     assert sorted(at_once(*[create] * 4)) == [2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_one_of_several_pauses_counts(world: World) -> None:
     def pause() -> None:
         agent = Agent.objects.select_related("team").get()
@@ -111,6 +115,7 @@ def test_one_of_several_pauses_counts(world: World) -> None:
     assert count("agent.paused") == 1
 
 
+@pytest.mark.slow
 def test_one_of_several_kills_counts(world: World) -> None:
     def kill() -> KillSwitch:
         return operations.kill(scope="team", value="talent", reason="r", by=world.operator, now=NOW)
@@ -119,6 +124,7 @@ def test_one_of_several_kills_counts(world: World) -> None:
     assert KillSwitch.objects.in_force().count() == 1
 
 
+@pytest.mark.slow
 def test_a_command_is_handed_to_one_of_several_polls(world: World) -> None:
     operations.send_command(agent=world.agent, kind="stop", by=world.operator, now=NOW)
     principal = world.principal
@@ -128,6 +134,7 @@ def test_a_command_is_handed_to_one_of_several_polls(world: World) -> None:
     assert count("command.delivered") == 1
 
 
+@pytest.mark.slow
 def test_an_acknowledgement_and_its_expiry_do_not_both_count(world: World) -> None:
     command = operations.send_command(agent=world.agent, kind="stop", by=world.operator, now=NOW)
     principal, end = world.principal, command.expires_at
@@ -141,6 +148,7 @@ def test_an_acknowledgement_and_its_expiry_do_not_both_count(world: World) -> No
     assert Command.objects.get().state in {"succeeded", "expired"}
 
 
+@pytest.mark.slow
 def test_two_administrators_cannot_remove_each_other(world: World) -> None:
     second = make_admin("second")
     outcomes = at_once(
@@ -151,6 +159,7 @@ def test_two_administrators_cannot_remove_each_other(world: World) -> None:
     assert User.objects.filter(role="admin", is_active=True).count() == 1
 
 
+@pytest.mark.slow
 def test_one_agent_comes_of_several_registrations(world: World) -> None:
     def save(name: str) -> bool:
         return operations.save_agent(
@@ -162,18 +171,21 @@ def test_one_agent_comes_of_several_registrations(world: World) -> None:
     assert count("agent.registered") == 2
 
 
+@pytest.mark.slow
 def test_quiet_agents_are_noted_once_by_several_checks(world: World) -> None:
     later = NOW + timedelta(days=8)
     outcomes = at_once(*[lambda: operations.note_quiet_agents(now=later)] * 4)
     assert sorted(outcomes) == [0, 0, 0, 1]
 
 
+@pytest.mark.slow
 def test_the_first_administrator_is_one(transactional_db: None) -> None:
     outcomes = at_once(*[lambda: operations.create_first_administrator(now=NOW)] * 3)
     assert raised(outcomes) == []
     assert sum(outcome is not None for outcome in outcomes) == 1
 
 
+@pytest.mark.slow
 def test_a_revocation_is_seen_by_the_next_call(world: World) -> None:
     assert authenticate(world.text, now=NOW) is not None
     at_once(lambda: operations.revoke_key(key=AgentKey.objects.get(), by=world.operator, now=NOW))

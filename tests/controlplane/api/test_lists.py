@@ -95,6 +95,7 @@ def test_details_take_no_query(scene: Scene) -> None:
     problem(person(scene.world.admin).get("/agents/job-applier?expand=all"), 400, "bad_query")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "query", "count"),
     [
@@ -128,6 +129,7 @@ def test_filters_keep_what_they_say(scene: Scene, path: str, query: str, count: 
     assert len(found) == count if count is not None else found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "query"),
     [
@@ -151,6 +153,7 @@ def test_values_that_a_filter_does_not_admit_are_refused(scene: Scene, path: str
     assert pointers(found)[0][0] == "/" + query.partition("=")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     ["agents", "versions", "releases", "policies", "decisions", "approvals", "runs", "failures", "usage", "audit"],

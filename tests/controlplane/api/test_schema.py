@@ -33,6 +33,7 @@ def test_the_committed_schema_is_current(tmp_path: Path) -> None:
     assert COMMITTED.read_text() == fresh.read_text(), f"run `{COMMAND}`"
 
 
+@pytest.mark.slow
 def test_the_served_schema_is_the_committed_one(drawn: Any) -> None:
     answer = nobody().get("/api/schema")
     assert answer.status_code == 200
@@ -69,6 +70,7 @@ def test_every_call_is_described_whole(drawn: Any) -> None:
             assert {"400", "413", "415", "422"} <= statuses, call["operationId"]
 
 
+@pytest.mark.slow
 def test_units_stand_in_the_schema(drawn: Any) -> None:
     bare = [
         f"{name}.{field}"

@@ -117,7 +117,8 @@ def measure(scene: Scene, client: Client) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize(("begin", "end"), [(4, 12), pytest.param(10, 100, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("begin", "end"), [(4, 12), (10, 100)])
 def test_queries_do_not_grow_with_rows(scene: Scene, visit: Visit, begin: int, end: int) -> None:
     scene.budget()
     client = visit(scene.world.operator)

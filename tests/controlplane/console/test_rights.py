@@ -31,6 +31,7 @@ def has_page(model: type[Model], role: str) -> bool:
     return role != "reviewer" or model.__name__ in OF_REVIEWERS
 
 
+@pytest.mark.slow
 def test_each_role_has_its_lists_and_the_sidebar_offers_them(scene: Scene, visit: Visit) -> None:
     for role in ROLES:
         client = visit(person(scene, role))
