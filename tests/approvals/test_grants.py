@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,10 +26,10 @@ from approvals.refusals import (
 from approvals.tasks import sweep
 from audit import sql
 from audit.models import Entry
-from audit.refusals import Forbidden, Missing
+from audit.refusals import Forbidden, KeyReused, Missing
 from controlplane import gateway
 from controlplane.gateway.answers import Answer
-from costs.models import Reservation
+from costs.models import BudgetPeriod, Reservation
 from policies.models import Admission
 from policies.operations import publish_set, published_policies
 from registry.authentication import Principal, authenticate
@@ -308,3 +309,19 @@ def test_withdrawing_a_hand_over_gives_its_money_back(installation: Installation
     answer, _ = _hand_over(installation, "h")
     gateway.cancel(principal=principal_of(installation), action_id=answer.id)
     assert Reservation.objects.get().state == "released"
+
+
+def test_one_idempotency_key_belongs_to_one_environment(installation: Installation) -> None:
+    ask(installation, "same", **FORM)
+    _, text = make_key(installation.agent, by=installation.admin, environment="staging", now=sql.now())
+    staging = authenticate(text, now=sql.now())
+    assert staging is not None
+    with pytest.raises(KeyReused):
+        gateway.ask(principal=staging, key="same", raw=json.dumps(FORM).encode())
+
+
+def test_an_estimate_of_nothing_does_not_pass_a_spent_budget(installation: Installation) -> None:
+    ask(installation, "first", **FORM)
+    BudgetPeriod.objects.update(reserved_nanousd=200_000_000_000)
+    answer = ask(installation, "second", **FORM, estimated_cost_nanousd=0)
+    assert (answer.effect, answer.reasons[0]["code"]) == ("deny", "budget_exhausted")
