@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from audit.refusals import Conflict, Forbidden, Gone
+from audit.refusals import Conflict, Forbidden, Gone, Invalid
 
 
 class NotAReviewer(Forbidden):
@@ -29,6 +29,36 @@ class DigestMismatch(Conflict):
     """The vote or the redemption names other bytes than the current ones."""
 
     code, title = "payload_mismatch", "The digest is not that of the present bytes"
+
+
+class AmountNotConfirmed(Invalid):
+    """The amount is so large that it is typed, and it was not."""
+
+    code, title = "amount_not_confirmed", "The amount is not confirmed"
+
+
+class DestinationNotConfirmed(Invalid):
+    """Whoever breaks the glass types where the action goes, and typed something else."""
+
+    code, title = "destination_not_confirmed", "The destination is not confirmed"
+
+
+class NotOpened(Conflict):
+    """Whoever breaks the glass reads the bytes first."""
+
+    code, title = "not_opened", "Open the bytes first"
+
+
+class TooManyAtOnce(Invalid):
+    """More than one step may approve: too many, of several kinds, or with amounts that are typed."""
+
+    code, title = "too_many_at_once", "These cannot be approved in one step"
+
+
+class NotClosed(Conflict):
+    """People are still deciding it."""
+
+    code, title = "not_closed", "It is not decided yet"
 
 
 class AlreadyRedeemed(Conflict):

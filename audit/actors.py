@@ -46,3 +46,21 @@ class System:
     def actor(self) -> Actor:
         """The actor that the trail records."""
         return Actor(type="system", id=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """A task that does what a person asked for.
+
+    Attributes:
+        name: the task's name.
+        person: the person's user name.
+    """
+
+    name: str
+    person: str
+
+    @property
+    def actor(self) -> Actor:
+        """The actor that the trail records."""
+        return Actor(type="system", id=self.name, on_behalf_of=self.person)

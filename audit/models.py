@@ -7,13 +7,16 @@ refuse UPDATE and DELETE (`audit.triggers`).
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from django.db import models
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 
 from audit.ids import floor_id, new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from typing import Self
 
@@ -21,8 +24,36 @@ if TYPE_CHECKING:
 LONGEST_WRITE = timedelta(minutes=15)
 
 
+class Reader(Protocol):
+    """Who reads the trail: what the people above this floor tell of themselves."""
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether entries of all teams are theirs to read."""
+        ...
+
+    @property
+    def operated_teams(self) -> Collection[str]:
+        """Slugs of the teams that they operate; none once the account is closed."""
+        ...
+
+    @property
+    def owned_agents(self) -> Collection[str]:
+        """Slugs of the agents that they own; none likewise."""
+        ...
+
+
 class EntryQuerySet(models.QuerySet["Entry"]):
     """Readings of the trail."""
+
+    def visible_to(self, user: Reader) -> Self:
+        """Keep entries of operated teams (as they were then) and of owned agents; all for admins, auditors."""
+        if user.sees_everything:
+            return self
+        # Wrapped, so that no index serves the alternative: a page is read in the order of ids and stops when full,
+        # where SQLite would otherwise fetch and sort all entries that either index finds.
+        team, agent = Coalesce("team", models.Value("")), Coalesce("agent", models.Value(""))
+        return self.filter(models.Q(In(team, user.operated_teams)) | models.Q(In(agent, user.owned_agents)))
 
     def of_agents(self, slugs: list[str]) -> Self:
         """Keep entries about the named agents."""

@@ -107,9 +107,11 @@ def seal(*, now: datetime, limit: int = 2000, everything: bool = False) -> int:
     return len(rows)
 
 
-@transaction.atomic
 def verify(*, by: Acting, now: datetime) -> chain.Finding:
     """Check the whole trail and keep what was found.
+
+    The check reads outside the transaction that keeps its finding: on SQLite that one shuts out
+    every other writer, and a long trail takes minutes. What is read is append-only.
 
     Args:
         by: who asked.
@@ -119,14 +121,38 @@ def verify(*, by: Acting, now: datetime) -> chain.Finding:
         The finding: verdict, sequence number, detail.
     """
     finding = chain.check(chain.stored_links())
-    Verification.objects.create(at=now, verdict=finding.verdict, seq=finding.seq, detail=finding.detail)
+    with transaction.atomic():
+        Verification.objects.create(at=now, verdict=finding.verdict, seq=finding.seq, detail=finding.detail)
+        record(
+            kind="audit.verified",
+            object_type="trail",
+            object_id="trail",
+            by=by,
+            now=now,
+            outcome=finding.verdict,
+            details={"seq": finding.seq},
+        )
+    return finding
+
+
+@transaction.atomic
+def note_export(*, form: str, entries: int, since: str, until: str, by: Acting, now: datetime) -> None:
+    """Record that somebody takes a part of the trail along, before they get it.
+
+    Args:
+        form: ``csv`` or ``jsonl``.
+        entries: how many entries.
+        since: the first moment that was asked for, as text; empty for none.
+        until: the first one after, likewise.
+        by: who; they get what they may see.
+        now: aware UTC.
+    """
     record(
-        kind="audit.verified",
+        kind="audit.exported",
         object_type="trail",
         object_id="trail",
         by=by,
         now=now,
-        outcome=finding.verdict,
-        details={"seq": finding.seq},
+        outcome=form,
+        details={"entries": entries, "since": since, "until": until},
     )
-    return finding

@@ -113,6 +113,15 @@ def database_address(settings: dict[str, Any]) -> str:
     return f"postgresql://{at}/{_quoted(settings['NAME'])}" + (f"?{query}" if query else "")
 
 
+def with_password(address: str, password: str) -> str:
+    """Return a database address with a password that it does not name itself; an SQLite address as it is."""
+    parts = urlsplit(address)
+    if parts.scheme not in _POSTGRES_SCHEMES or parts.password is not None or not parts.username:
+        return address
+    who, _, where = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{who}:{_quoted(password)}@{where}").geturl()
+
+
 def celery_url(address: str) -> str:
     """Return the broker's address in Celery's spelling, which names Unix sockets differently.
 

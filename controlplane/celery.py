@@ -13,12 +13,16 @@ from django.conf import settings
 
 from controlplane import logging
 from controlplane.environment import use_settings
+from controlplane.operating.metrics import tasks as counting
 
 use_settings()
 
 app = Celery("controlplane")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Not an app of Django's, so it is named.
+app.autodiscover_tasks(["controlplane.operating"])
+counting.connect()
 
 
 @setup_logging.connect

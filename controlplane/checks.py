@@ -116,6 +116,41 @@ def proxies_are_named(**_options: Any) -> list[CheckMessage]:
     ]
 
 
+def somebody_can_log_in(**_options: Any) -> list[CheckMessage]:
+    """Refuse settings that leave no way in, or a provider that nobody comes in by."""
+    found: list[CheckMessage] = []
+    if not settings.PASSWORD_LOGIN and not settings.OIDC_ISSUER:
+        found.append(
+            Error(
+                "CONTROLPLANE_PASSWORD_LOGIN is off and there is no identity provider: nobody can log in.",
+                hint="Set CONTROLPLANE_OIDC_ISSUER, or leave passwords on.",
+                id="controlplane.E003",
+            )
+        )
+    if settings.OIDC_ISSUER and not (settings.ENVIRONMENT.oidc_client_id and settings.OIDC_ROLES):
+        found.append(
+            Error(
+                "CONTROLPLANE_OIDC_ISSUER is set, but no client id, or no group gives a role: everybody is refused.",
+                hint="Set CONTROLPLANE_OIDC_CLIENT_ID and CONTROLPLANE_OIDC_ROLES, for example admin=platform-admins.",
+                id="controlplane.E004",
+            )
+        )
+    return found
+
+
+def administrators_have_two_factors(**_options: Any) -> list[CheckMessage]:
+    """Recommend a second factor for administrators of an installation that others reach."""
+    if not settings.PUBLIC_URL.startswith("https://") or "admin" in settings.REQUIRE_MFA:
+        return []
+    return [
+        checks.Warning(
+            "Administrators of this installation need no second factor.",
+            hint="Set CONTROLPLANE_REQUIRE_MFA to admin, or to admin,reviewer.",
+            id="controlplane.W006",
+        )
+    ]
+
+
 CHECKS: list[tuple[Check, tuple[str, ...]]] = [
     (sqlite_is_sound, ()),
     (sqlite_has_one_web_process, ()),
@@ -124,6 +159,8 @@ CHECKS: list[tuple[Check, tuple[str, ...]]] = [
     (secrets_are_private, (Tags.security,)),
     (variables_are_known, ()),
     (proxies_are_named, ()),
+    (somebody_can_log_in, (Tags.security,)),
+    (administrators_have_two_factors, (Tags.security,)),
 ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import parsing
+from controlplane.addresses import with_password
 from controlplane.parsing import Variable, variable
 
 # A socket's path must fit into ``sun_path``: 104 bytes on macOS, 108 on Linux, its NUL included.
@@ -47,6 +48,11 @@ class Environment:
         "Address under which people and agents reach the installation, for links and for checking where forms come "
         "from. With `https://`, cookies are sent over TLS only.",
         shown="`http://HOST:PORT`",
+    )  # fmt: skip
+    label: str = variable(
+        "CONTROLPLANE_LABEL", parsing.text, "",
+        "What the console's header calls this installation, for example `production` or `test`.",
+        shown="nothing",
     )  # fmt: skip
     database_url: str = variable(
         "DATABASE_URL", parsing.database, "",
@@ -86,6 +92,20 @@ class Environment:
         "CONTROLPLANE_ENCRYPTION_KEYS_FILE", parsing.optional_file, "",
         "File that holds `CONTROLPLANE_ENCRYPTION_KEYS`.",
     )  # fmt: skip
+    metrics_token: str = variable(
+        "CONTROLPLANE_METRICS_TOKEN", parsing.secret_key, "",
+        "Bearer token that opens `/metrics`; at least 32 characters. Without it the page answers this machine alone, "
+        "and only while the installation listens on loopback and has no other public address.",
+        shown="none", secret=True,
+    )  # fmt: skip
+    metrics_token_file: Path | None = variable(
+        "CONTROLPLANE_METRICS_TOKEN_FILE", parsing.optional_file, "",
+        "File that holds `CONTROLPLANE_METRICS_TOKEN`.",
+    )  # fmt: skip
+    database_password_file: Path | None = variable(
+        "CONTROLPLANE_DATABASE_PASSWORD_FILE", parsing.optional_file, "",
+        "File that holds the password of `DATABASE_URL`, which then names none.",
+    )  # fmt: skip
     allowed_hosts: tuple[str, ...] = variable(
         "CONTROLPLANE_ALLOWED_HOSTS", parsing.words, "",
         "Host names that requests may ask for, separated by commas; `.example.com` covers its subdomains.",
@@ -95,6 +115,56 @@ class Environment:
         "CONTROLPLANE_TRUSTED_PROXIES", parsing.networks, "",
         "Addresses or networks of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, "
         "separated by commas.",
+        shown="none",
+    )  # fmt: skip
+    require_mfa: tuple[str, ...] = variable(
+        "CONTROLPLANE_REQUIRE_MFA", parsing.roles, "",
+        "Roles that need a second factor, separated by commas, for example `admin,reviewer`. Whoever has such a role "
+        "and no factor yet is led to set one up, and can do nothing else.",
+        shown="none",
+    )  # fmt: skip
+    password_login: bool = variable(
+        "CONTROLPLANE_PASSWORD_LOGIN", parsing.boolean, "on",
+        "Whether people log in with a password kept here. Off leaves the identity provider and passkeys.",
+    )  # fmt: skip
+    oidc_issuer: str = variable(
+        "CONTROLPLANE_OIDC_ISSUER", parsing.issuer, "",
+        "Issuer of the organisation's OpenID Connect provider. Its callback address here is "
+        "`/login/provider/sso/callback/`.",
+        shown="none",
+    )  # fmt: skip
+    oidc_name: str = variable(
+        "CONTROLPLANE_OIDC_NAME", parsing.text, "Single sign-on",
+        "What the log-in page calls the provider.",
+    )  # fmt: skip
+    oidc_client_id: str = variable(
+        "CONTROLPLANE_OIDC_CLIENT_ID", parsing.text, "",
+        "Client id of this installation at the provider.",
+        shown="none",
+    )  # fmt: skip
+    oidc_client_secret: str = variable(
+        "CONTROLPLANE_OIDC_CLIENT_SECRET", parsing.text, "",
+        "Client secret of this installation at the provider.",
+        shown="none", secret=True,
+    )  # fmt: skip
+    oidc_client_secret_file: Path | None = variable(
+        "CONTROLPLANE_OIDC_CLIENT_SECRET_FILE", parsing.optional_file, "",
+        "File that holds `CONTROLPLANE_OIDC_CLIENT_SECRET`.",
+    )  # fmt: skip
+    oidc_groups_claim: str = variable(
+        "CONTROLPLANE_OIDC_GROUPS_CLAIM", parsing.text, "groups",
+        "Claim of the id token or of userinfo that holds a person's groups.",
+    )  # fmt: skip
+    oidc_roles: tuple[tuple[str, str], ...] = variable(
+        "CONTROLPLANE_OIDC_ROLES", parsing.role_pairs, "",
+        "Which group gives which role, as `role=group` separated by semicolons; the first match counts, at each log-in "
+        "anew. Whoever has none of the groups is refused.",
+        shown="none",
+    )  # fmt: skip
+    oidc_teams: tuple[tuple[str, str], ...] = variable(
+        "CONTROLPLANE_OIDC_TEAMS", parsing.pairs, "",
+        "Which group makes a member of which team, as `team=group` separated by semicolons. Teams that are not named "
+        "stay as they are.",
         shown="none",
     )  # fmt: skip
     callback_hosts: tuple[str, ...] = variable(
@@ -127,6 +197,15 @@ class Environment:
         "CONTROLPLANE_WORKER_PROCESSES", parsing.between(1, 64), "1",
         "Processes that run background tasks.",
     )  # fmt: skip
+    calls_per_second: int = variable(
+        "CONTROLPLANE_CALLS_PER_SECOND", parsing.between(1, 1_000_000), "2000",
+        "Calls per second that one key or person may go on sending to each web process, ten times as many at once; "
+        "beyond that they are told to wait (429).",
+    )  # fmt: skip
+    refused_per_second: int = variable(
+        "CONTROLPLANE_REFUSED_PER_SECOND", parsing.between(1, 1_000_000), "20",
+        "The same for calls without a valid key or session, by network address.",
+    )  # fmt: skip
     statement_timeout: int = variable(
         "CONTROLPLANE_STATEMENT_TIMEOUT", parsing.between(0, 86_400), "30",
         "Seconds that one PostgreSQL statement may take; 0 for no limit (long migrations).",
@@ -152,8 +231,31 @@ class Environment:
 
     @property
     def database_address(self) -> str:
-        """Address of the database: the given one, or that of the SQLite file in the home folder."""
+        """Address of the database: the given one with its password, or that of the SQLite file in the home folder."""
+        if self.database_url and self.database_password_file:
+            return with_password(self.database_url, self.database_password_file.read_text().strip())
         return self.database_url or f"sqlite:///{self.home / 'controlplane.sqlite3'}"
+
+    @property
+    def metrics_bearer(self) -> str:
+        """What opens ``/metrics``, given or from its file; empty where nothing does.
+
+        Raises:
+            BadSetting: the file holds too little.
+        """
+        if self.metrics_token or self.metrics_token_file is None:
+            return self.metrics_token
+        try:
+            return parsing.secret_key(self.metrics_token_file.read_text().strip())
+        except ValueError as error:
+            raise BadSetting(f"CONTROLPLANE_METRICS_TOKEN_FILE: its value is not valid: {error}") from error
+
+    @property
+    def oidc_secret(self) -> str:
+        """Client secret at the identity provider, given or from its file."""
+        if self.oidc_client_secret or self.oidc_client_secret_file is None:
+            return self.oidc_client_secret
+        return self.oidc_client_secret_file.read_text().strip()
 
     @property
     def console_url(self) -> str:

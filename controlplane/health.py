@@ -8,20 +8,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from kombu import Connection
 
 from audit import chain, sql
-from controlplane.addresses import celery_url
+from controlplane.operating import heartbeats
+from controlplane.operating.heartbeats import Pulse
 
 Probe = Callable[[], None]
 
-_BROKER_SECONDS = 2
 LONGEST_SEAL_LAG = timedelta(seconds=30)
 
 logger = structlog.get_logger(__name__)
@@ -52,10 +50,8 @@ def migrations_are_applied() -> None:
 
 def broker_answers() -> None:
     """Ping Redis or Valkey."""
-    # By the messaging library, which every process has loaded: the client library alone costs each start 0.3 s.
-    options = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
-    with Connection(celery_url(settings.REDIS_URL), transport_options=options) as broker:
-        broker.transport.establish_connection()
+    with heartbeats.broker() as client:
+        client.ping()
 
 
 def trail_is_sealed() -> None:
@@ -69,12 +65,38 @@ def trail_is_sealed() -> None:
         raise NotReady(f"the trail is sealed {int(lag.total_seconds())} s late")
 
 
+def beat_sends() -> None:
+    """Look for beat's last sign of life.
+
+    Raises:
+        NotReady: there is none, or it is old.
+    """
+    _require_alive(heartbeats.BEAT)
+
+
+def worker_works() -> None:
+    """Look for the worker's last sign of life.
+
+    Raises:
+        NotReady: there is none, or it is old.
+    """
+    _require_alive(heartbeats.WORKER)
+
+
+def _require_alive(name: str) -> None:
+    seen = next(found for found in heartbeats.health_of_background() if found.name == name)
+    if seen.pulse is not Pulse.OK:
+        raise NotReady(seen.words)
+
+
 # Name and probe, in the order of the answer. A probe returns nothing, or raises `NotReady` with a reason to show.
 PROBES: dict[str, Probe] = {
     "database": database_answers,
     "migrations": migrations_are_applied,
     "broker": broker_answers,
     "trail": trail_is_sealed,
+    "beat": beat_sends,
+    "worker": worker_works,
 }
 
 

@@ -49,6 +49,10 @@ _MAKERS: dict[str, Callable[[], str]] = {
 }
 
 
+# Names of the secrets, which are those of their files and variables.
+KEPT = tuple(_MAKERS)
+
+
 def load(environment: Environment) -> Keyring:
     """Return the secrets in force; what is stored nowhere is made up for this process.
 

@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from runs.redaction import redact_text
+
 # Names whose values never reach a log, wherever a caller puts them.
 _SECRET_NAMES = frozenset(
     {"authorization", "cookie", "key", "password", "pepper", "secret", "secret_key", "signature", "token", "x-api-key"}
@@ -45,8 +47,10 @@ def configure(chosen: dict[str, Any]) -> None:
     if as_json:
         # A traceback's local variables hold keys and payloads.
         traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        last += [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer(default=str)]
+        last += [structlog.processors.ExceptionRenderer(traceback), redact_line]
+        last += [structlog.processors.JSONRenderer(default=str)]
     else:
+        last += [structlog.processors.format_exc_info, redact_line]
         last += [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     logging.config.dictConfig(
         {
@@ -83,6 +87,25 @@ def configure(chosen: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def redact_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Take secrets of known forms out of a line: an address, an error's words, what a library says of a request.
+
+    Django hands whole requests to its own lines; their text holds the query, which is nobody's to read.
+    """
+    event.pop("request", None)
+    return {name: _redacted(value) for name, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _redacted(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(each) for each in value]
+    if isinstance(value, str):
+        return redact_text(value)
+    return value if isinstance(value, int | float | None) else redact_text(str(value))
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

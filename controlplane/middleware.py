@@ -13,13 +13,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from audit import context
+from runs.redaction import redact_text
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Load balancers ask these every few seconds; their lines would bury the others.
-_UNLOGGED_PATHS = frozenset({"/healthz", "/readyz"})
+_UNLOGGED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 logger = structlog.get_logger("controlplane.requests")
 
@@ -69,7 +70,8 @@ class RequestContext:
         """Answer the request inside its context."""
         began = time.perf_counter()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _ACCEPTED_ID.fullmatch(given) else str(uuid_utils.uuid7())
+        is_one = _ACCEPTED_ID.fullmatch(given) is not None and redact_text(given) == given
+        request_id = given if is_one else str(uuid_utils.uuid7())
         request.META["HTTP_X_REQUEST_ID"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:

@@ -17,6 +17,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _SHORTEST_SECRET = 32
 _FERNET_KEY_BYTES = 32
+# The values of `registry.states.Role`, which cannot be imported before the settings are read.
+ROLES = ("admin", "operator", "owner", "reviewer", "auditor")
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off"}
 
@@ -192,3 +194,43 @@ def encryption_keys(raw: str) -> tuple[str, ...]:
 def networks(raw: str) -> tuple[Network, ...]:
     """Accept addresses and networks separated by commas."""
     return tuple(ipaddress.ip_network(word, strict=False) for word in words(raw))
+
+
+def pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    """Accept ``ours=theirs`` pairs separated by semicolons; what is theirs may hold commas and further ``=``."""
+    found = []
+    for word in (part.strip() for part in raw.split(";")):
+        if word:
+            ours, _, theirs = (side.strip() for side in word.partition("="))
+            if not ours or not theirs:
+                raise ValueError("each pair is written ours=theirs")
+            found.append((ours, theirs))
+    return tuple(found)
+
+
+def roles(raw: str) -> tuple[str, ...]:
+    """Accept roles separated by commas."""
+    found = words(raw)
+    unknown = sorted(set(found) - set(ROLES))
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is no role; the roles are {', '.join(ROLES)}")
+    return found
+
+
+def role_pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    """Accept ``role=group`` pairs separated by semicolons."""
+    found = pairs(raw)
+    roles(",".join(role for role, _ in found))
+    return found
+
+
+def issuer(raw: str) -> str:
+    """Accept the address of an identity provider: https, or this machine's loopback."""
+    if not raw:
+        return ""
+    parts = urlsplit(raw)
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must look like https://id.example.com/realms/main")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}):
+        raise ValueError("must begin with https://")
+    return raw.rstrip("/")

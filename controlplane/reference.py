@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 
-from controlplane import environment
+from controlplane import api_reference, environment
 from policies.reasons import CATALOGUE
 
 
@@ -78,6 +78,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "states.md": states_page,
     "reasons.md": reasons_page,
+    "api.md": api_reference.draw,
 }
 
 

@@ -9,6 +9,7 @@ SECOND, MINUTE, HOUR = 1.0, 60.0, 3600.0
 # A run that starts late is dropped, not queued: the next one does its work.
 _EVERY: dict[str, float] = {
     "audit.seal": SECOND,
+    "operating.heartbeat": 5 * SECOND,
     "audit.seal_everything": HOUR,
     "approvals.sweep": 10 * SECOND,
     "costs.roll_up": 10 * SECOND,

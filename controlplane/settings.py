@@ -24,8 +24,17 @@ KEY_PEPPERS = KEYRING.key_peppers
 ENCRYPTION_KEYS = KEYRING.encryption_keys
 REDIS_URL = ENVIRONMENT.broker_url
 PUBLIC_URL = ENVIRONMENT.console_url
+CONSOLE_LABEL = ENVIRONMENT.label
 CALLBACK_HOSTS = ENVIRONMENT.callback_hosts
+METRICS_TOKEN = ENVIRONMENT.metrics_bearer
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+CALLS_PER_SECOND = ENVIRONMENT.calls_per_second
+REFUSED_PER_SECOND = ENVIRONMENT.refused_per_second
+REQUIRE_MFA = ENVIRONMENT.require_mfa
+PASSWORD_LOGIN = ENVIRONMENT.password_login
+OIDC_ISSUER = ENVIRONMENT.oidc_issuer
+OIDC_ROLES = ENVIRONMENT.oidc_roles
+OIDC_TEAMS = ENVIRONMENT.oidc_teams
 
 SECRET_KEY = KEYRING.secret_key
 DEBUG = ENVIRONMENT.debug
@@ -54,6 +63,13 @@ INSTALLED_APPS = [
     "simple_history",
     "django_structlog",
     "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "axes",
     "audit",
     "registry",
     "runs",
@@ -66,6 +82,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "controlplane.middleware.TrustedProxies",
     "controlplane.middleware.RequestContext",
+    "controlplane.operating.metrics.middleware.CountedRequests",
     "controlplane.api.problems.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -74,9 +91,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "controlplane.accounts.obligations.Obligations",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "controlplane.urls"
@@ -107,23 +127,62 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "registry.User"
 AUTHENTICATION_BACKENDS = [
+    "controlplane.accounts.lockouts.Backend",
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
 # Rights on objects are given to people and groups; nobody anonymous has any.
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = False
+
+# Nobody signs up, nothing is sent by mail; our adapters record what happens.
+ACCOUNT_ADAPTER = "controlplane.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True
+# The lock-out counts in the database, for all processes together.
+ACCOUNT_RATE_LIMITS = False
+MFA_RATE_LIMITS = False
+MFA_ADAPTER = "controlplane.accounts.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+SOCIALACCOUNT_ADAPTER = "controlplane.accounts.oidc.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": ENVIRONMENT.oidc_name,
+                "client_id": ENVIRONMENT.oidc_client_id,
+                "secret": ENVIRONMENT.oidc_secret,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+AXES_HANDLER = "controlplane.accounts.lockouts.Handler"
+AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
+AXES_USERNAME_CALLABLE = "controlplane.accounts.lockouts.name_of"
+AXES_LOCKOUT_CALLABLE = "controlplane.accounts.lockouts.answer"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_VERBOSE = False
+# The address as our middleware left it, and no other header.
+AXES_IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)
 
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
@@ -141,6 +200,7 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_MAX_AGE = 600
 
 _TLS = PUBLIC_URL.startswith("https://")
+_ISSUER = urlsplit(OIDC_ISSUER)
 SESSION_COOKIE_SECURE = _TLS
 CSRF_COOKIE_SECURE = _TLS
 SESSION_COOKIE_HTTPONLY = True
@@ -148,6 +208,9 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_HSTS_SECONDS = 31_536_000 if _TLS else 0
+# Other hosts below this name are not ours to decide about (W005, W021), and the proxy that ends TLS redirects
+# to it (W008): behind one that nobody trusts yet, a redirect of ours would never end.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -161,7 +224,8 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF],
         "object-src": ["'none'"],
         "base-uri": [SELF],
-        "form-action": [SELF],
+        # Browsers hold the redirect that follows a form to this too.
+        "form-action": [SELF, *([f"{_ISSUER.scheme}://{_ISSUER.netloc}"] if OIDC_ISSUER else [])],
         "frame-ancestors": ["'none'"],
     },
 }
@@ -196,6 +260,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Control plane",
     "SITE_SYMBOL": "shield_person",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "controlplane.console.site.favicon"}],
+    # What this installation is called, and how many requests wait for whoever looks, before the tab's title.
+    "ENVIRONMENT": "controlplane.console.frame.environment",
+    "ENVIRONMENT_TITLE_PREFIX": "controlplane.console.frame.title_count",
+    "ACCOUNT": {"navigation": "controlplane.console.accounts.links.links"},
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     # Dotted paths are called with the request.

@@ -5,11 +5,21 @@ from __future__ import annotations
 from django.urls import include, path
 
 from controlplane import health
+from controlplane.console.accounts.urls import urls as account_urls
 from controlplane.console.map import console
+from controlplane.operating.metrics import page
+
+_console = console()
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", page.metrics, name="metrics"),
     path("api/", include("controlplane.api.urls")),
-    path("", console().urls),
+    # Before the console's own log-in, which knows no second factor.
+    path("", include(account_urls(_console))),
+    path("", _console.urls),
 ]
+
+handler400 = "controlplane.console.errors.bad_request"
+handler500 = "controlplane.console.errors.server_error"

@@ -129,11 +129,11 @@ def reserve(
             # Nothing is free: an estimate of zero would pass a budget that is spent.
             amount = max(amount, 1)
             period = period_at(budget.per, budget.zone, now)
-            period_id = _take(cursor, budget, period, amount)
+            period_id = _take(cursor, budget, period, amount, limit=budget.limit_at(now))
             if period_id is None:
                 for back in taken:
                     cursor.execute(_GIVE_BACK, [back.amount, back.period_id])
-                return _refusal(budget, period)
+                return _refusal(budget, period, limit=budget.limit_at(now))
             taken.append(_Taken(budget.id, period_id, amount))
         if taken:
             times = (ReservationState.HELD.value, sql.stamp(now), sql.stamp(now + HOLD))
@@ -201,10 +201,10 @@ def expire_reservations(*, by: Acting, now: datetime, limit: int = 500) -> int:
     return len(held)
 
 
-def _take(cursor: Any, budget: BudgetSpec, period: Period, amount: int) -> int | None:
+def _take(cursor: Any, budget: BudgetSpec, period: Period, amount: int, *, limit: int) -> int | None:
     """Add to what is set aside, if the limit admits it; return the period's id."""
     start, end = sql.stamp(period.start), sql.stamp(period.end)
-    guarded = [amount, budget.id, start, end, amount, budget.limit_nanousd]
+    guarded = [amount, budget.id, start, end, amount, limit]
     cursor.execute(_TAKE, guarded)
     row = cursor.fetchone()
     if row is None:
@@ -215,13 +215,12 @@ def _take(cursor: Any, budget: BudgetSpec, period: Period, amount: int) -> int |
     return int(row[0]) if row else None
 
 
-def _refusal(budget: BudgetSpec, period: Period) -> BudgetRefusal:
-    limit = format_usd(budget.limit_nanousd)
+def _refusal(budget: BudgetSpec, period: Period, *, limit: int) -> BudgetRefusal:
     return BudgetRefusal(
         budget=budget.slug,
         effect="throttle" if budget.at_limit == AtLimit.THROTTLE else "deny",
         retry_at=period.end,
-        text=f"The budget {budget.slug} of {limit} USD per {budget.per} is spent or set aside.",
+        text=f"The budget {budget.slug} of {format_usd(limit)} USD per {budget.per} is spent or set aside.",
     )
 
 

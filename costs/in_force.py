@@ -6,13 +6,14 @@ Every change of a budget gives the catalogue a new revision, which no other cont
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 
 from audit import sql
-from costs.models import Budget
+from costs.models import Budget, TopUp
 from costs.states import GUARDED, RANK, Scope
 from registry.models import Catalogue
 
@@ -32,6 +33,7 @@ class BudgetSpec:
         limit_nanousd: nano-USD per period.
         reserve_nanousd: nano-USD set aside for an action without an estimate.
         at_limit: of `costs.states.AtLimit`.
+        top_ups: (from, until, nano-USD): what is added to the limit, and when.
     """
 
     id: int
@@ -42,6 +44,13 @@ class BudgetSpec:
     limit_nanousd: int
     reserve_nanousd: int
     at_limit: str
+    top_ups: tuple[tuple[datetime, datetime, int], ...] = ()
+
+    def limit_at(self, moment: datetime) -> int:
+        """Return the limit that counts at a moment, top-ups included, nano-USD."""
+        if not self.top_ups:
+            return self.limit_nanousd
+        return self.limit_nanousd + sum(amount for since, until, amount in self.top_ups if since <= moment < until)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -96,7 +105,7 @@ def tree(revision: int) -> BudgetTree:
     """
     held = _Memory.held
     if held is None or held.revision != revision:
-        held = BudgetTree(revision, _lines(Budget.objects.active().select_related("team")))
+        held = BudgetTree(revision, _lines(list(Budget.objects.active().select_related("team"))))
         _Memory.held = held
     return held
 
@@ -107,8 +116,13 @@ def present_tree() -> BudgetTree:
     return tree(revision or 0)
 
 
-def spec_of(budget: Budget) -> BudgetSpec:
-    """Return a budget as decisions and settlements use it."""
+def spec_of(budget: Budget, top_ups: Sequence[TopUp] = ()) -> BudgetSpec:
+    """Return a budget as decisions and settlements use it.
+
+    Args:
+        budget: the row.
+        top_ups: of this budget.
+    """
     return BudgetSpec(
         id=budget.pk,
         slug=budget.slug,
@@ -118,7 +132,28 @@ def spec_of(budget: Budget) -> BudgetSpec:
         limit_nanousd=budget.limit_nanousd,
         reserve_nanousd=budget.reserve_nanousd,
         at_limit=budget.at_limit,
+        top_ups=tuple((row.at, row.until, row.amount_nanousd) for row in top_ups),
     )
+
+
+def top_ups_of(budgets: Sequence[Budget]) -> dict[int, list[TopUp]]:
+    """Read the top-ups of budgets, by budget, in one query."""
+    found: defaultdict[int, list[TopUp]] = defaultdict(list)
+    for row in TopUp.objects.filter(budget__in=[budget.pk for budget in budgets]).order_by("id"):
+        found[row.budget_id].append(row)
+    return found
+
+
+def limit_at(budget: Budget, moment: datetime, *, top_ups: Sequence[TopUp] | None = None) -> int:
+    """Return the limit that counts for a budget at a moment, nano-USD.
+
+    Args:
+        budget: the row.
+        moment: aware.
+        top_ups: of this budget; read here where they are left out.
+    """
+    rows = list(TopUp.objects.filter(budget=budget)) if top_ups is None else top_ups
+    return spec_of(budget, rows).limit_at(moment)
 
 
 def hold_still() -> None:
@@ -137,11 +172,12 @@ def hold_alone() -> None:
     sql.advisory_lock(_LOCK)
 
 
-def _lines(budgets: Iterable[Budget]) -> dict[tuple[str, object], tuple[BudgetSpec, ...]]:
+def _lines(budgets: Sequence[Budget]) -> dict[tuple[str, object], tuple[BudgetSpec, ...]]:
     found: defaultdict[tuple[str, object], list[BudgetSpec]] = defaultdict(list)
+    top_ups = top_ups_of(budgets)
     for budget in budgets:
         for subject in _subjects(budget):
-            found[budget.scope, subject].append(spec_of(budget))
+            found[budget.scope, subject].append(spec_of(budget, top_ups.get(budget.pk, ())))
     return {key: tuple(sorted(specs, key=lambda spec: spec.order)) for key, specs in found.items()}
 
 

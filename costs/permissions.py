@@ -5,7 +5,7 @@ from __future__ import annotations
 from audit.actors import Acting
 from audit.refusals import Forbidden, Missing
 from costs.models import Budget
-from registry.models import Agent, Team
+from registry.models import Agent, Team, User
 from registry.permissions import may_see_agent, may_see_team, operates, owns, person, require
 from registry.states import Role
 
@@ -72,8 +72,18 @@ def may_publish_budget(by: Acting, *, team: Team | None, agent: Agent | None) ->
 
 
 def may_rerate(by: Acting) -> None:
-    """Let pass whoever may price usage again: administrators."""
-    _administers(by, "Only administrators may price usage again.")
+    """Let pass whoever may price models and usage again: administrators, and operators with the right ``price``."""
+    user = person(by)
+    require(
+        user is None or user.role == Role.ADMIN or (user.role == Role.OPERATOR and has_price(user)),
+        "Only administrators, and operators with the right to price, may price usage.",
+    )
+
+
+def has_price(user: User) -> bool:
+    """Whether a person holds the right to price; being a superuser is not it."""
+    held = user.user_permissions.filter(content_type__app_label="costs", codename="price")
+    return user.is_active and held.exists()
 
 
 def _administers(by: Acting, detail: str) -> None:

@@ -88,6 +88,13 @@ class _Changes:
     """Changes by (rank, budget, start and end of the period): sorted, that is the lock order."""
 
     found: dict[tuple[int, int, datetime, datetime], _Change] = field(default_factory=dict)
+    limits: dict[int, int] = field(default_factory=dict)
+
+    def limit_of(self, budget: Budget, now: datetime) -> int:
+        """Return a budget's limit; a batch settles hundreds of reservations of few budgets."""
+        if budget.pk not in self.limits:
+            self.limits[budget.pk] = in_force.limit_at(budget, now)
+        return self.limits[budget.pk]
 
     def of(self, order: tuple[int, int], limit: int, period: Period) -> _Change:
         return self.found.setdefault((*order, period.start, period.end), _Change(limit, period))
@@ -117,12 +124,12 @@ def settle(*, charges: Sequence[Charge], now: datetime) -> list[Standing]:
         rows = reserved.get(charge.decision_id, ()) if charge.decision_id else ()
         for row in rows:
             period = period_at(row.budget.per, row.budget.zone, row.created_at)
-            _of_reservation(changes, row, period).settled += charge.cost_nanousd
+            _of_reservation(changes, row, period, now=now).settled += charge.cost_nanousd
         counted = {row.budget_id for row in rows}
         for spec in tree.over(agent_id=charge.agent_id, team=charge.team, task=charge.task):
             if spec.id not in counted:
                 period = period_at(spec.per, spec.zone, charge.at)
-                changes.of(spec.order, spec.limit_nanousd, period).settled += charge.cost_nanousd
+                changes.of(spec.order, spec.limit_at(now), period).settled += charge.cost_nanousd
     return _apply(changes)
 
 
@@ -177,7 +184,7 @@ def _settle_reservations(
         found[row.decision_id].append(row)
         if row.state == ReservationState.HELD:
             set_aside = Period(row.budget_period.starts_at, row.budget_period.ends_at)
-            _of_reservation(changes, row, set_aside).unreserved += row.amount_nanousd
+            _of_reservation(changes, row, set_aside, now=now).unreserved += row.amount_nanousd
         # Not `move()`: a batch of usage settles hundreds. The row is locked, the state is guarded
         # as there, and the batch's one entry in the trail stands for all.
         updated = Reservation.objects.filter(pk=row.pk, state=row.state).update(
@@ -190,8 +197,9 @@ def _settle_reservations(
     return found
 
 
-def _of_reservation(changes: _Changes, row: Reservation, period: Period) -> _Change:
-    return changes.of((RANK[row.budget.scope], row.budget_id), row.budget.limit_nanousd, period)
+def _of_reservation(changes: _Changes, row: Reservation, period: Period, *, now: datetime) -> _Change:
+    limit = changes.limit_of(row.budget, now)
+    return changes.of((RANK[row.budget.scope], row.budget_id), limit, period)
 
 
 def _apply(changes: _Changes) -> list[Standing]:

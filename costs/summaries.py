@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Sum
 
+from costs import in_force
 from costs.models import Adjustment, Budget, BudgetPeriod, CostRollup
 from costs.periods import period_at
 from costs.states import RANK
@@ -46,7 +47,7 @@ class BudgetLine:
         at_limit: of `costs.states.AtLimit`.
         starts_at: start of the period, aware UTC.
         ends_at: its end, exclusive.
-        limit_nanousd: nano-USD.
+        limit_nanousd: nano-USD, with what tops it up now.
         settled_nanousd: nano-USD spent.
         reserved_nanousd: nano-USD set aside.
         overrun: whether spent and set aside have passed the limit.
@@ -128,7 +129,11 @@ def budget_tree(*, user: User, now: datetime) -> tuple[BudgetLine, ...]:
     budgets = list(Budget.objects.visible_to(user).active().select_related("team", "agent__team").distinct())
     rows = BudgetPeriod.objects.current(now).filter(budget__in=budgets)
     periods = {(row.budget_id, row.starts_at, row.ends_at): row for row in rows}
-    return tuple(_line(budget, periods, now) for budget in sorted(budgets, key=_place))
+    top_ups = in_force.top_ups_of(budgets)
+    return tuple(
+        _line(budget, periods, now, limit=in_force.limit_at(budget, now, top_ups=top_ups.get(budget.pk, ())))
+        for budget in sorted(budgets, key=_place)
+    )
 
 
 def _by_day(user: User, first: date, last: date) -> dict[tuple[date, bool], DaySpend]:
@@ -152,7 +157,9 @@ def _place(budget: Budget) -> tuple[str, str, str, str]:
     return (budget.audit_team, budget.audit_agent, budget.task, budget.slug)
 
 
-def _line(budget: Budget, periods: Mapping[tuple[int, datetime, datetime], BudgetPeriod], now: datetime) -> BudgetLine:
+def _line(
+    budget: Budget, periods: Mapping[tuple[int, datetime, datetime], BudgetPeriod], now: datetime, *, limit: int
+) -> BudgetLine:
     period = period_at(budget.per, budget.zone, now)
     row = periods.get((budget.pk, period.start, period.end))
     subject = " · ".join(part for part in (budget.audit_agent or budget.audit_team, budget.task) if part)
@@ -165,7 +172,7 @@ def _line(budget: Budget, periods: Mapping[tuple[int, datetime, datetime], Budge
         at_limit=budget.at_limit,
         starts_at=period.start,
         ends_at=period.end,
-        limit_nanousd=budget.limit_nanousd,
+        limit_nanousd=limit,
         settled_nanousd=row.settled_nanousd if row else 0,
         reserved_nanousd=row.reserved_nanousd if row else 0,
         overrun=bool(row and row.overrun),

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 
-from audit.ids import new_id
+from audit.ids import floor_id, new_id
 from policies import states
 from policies.states import Effect, RevisionState
-from registry.models import Agent, Team, User
-from registry.states import Environment
+from registry.models import Agent, User, within_reach
+from registry.states import Environment, Role
 
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self
+
+
+# How far a clock may step back between the making of an id and the decision's own time.
+SLACK = timedelta(hours=1)
+_READERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER, Role.AUDITOR})
+
+
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    """Readings of revisions."""
+
+    def visible_to(self, user: User) -> Self:
+        """Keep all, as policies bind everyone; reviewers see what their queues hold, and no policies."""
+        return self if user.is_active and user.role in _READERS else self.none()
 
 
 class Revision(models.Model):
@@ -25,12 +39,17 @@ class Revision(models.Model):
     document = models.JSONField(help_text="policies by slug, in the form of `policies.language`")
     digest = models.CharField(max_length=64, help_text="SHA-256 of the canonical document, hex")
     reason = models.TextField(blank=True)
+    base = models.PositiveIntegerField(
+        null=True, blank=True, help_text="number of the revision in force when it was written, 0 for none"
+    )
     restores = models.PositiveIntegerField(null=True, blank=True, help_text="number of the revision it copies")
     tests_run = models.PositiveIntegerField(default=0)
     author = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(help_text="UTC")
     published_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     published_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
+
+    objects = RevisionQuerySet.as_manager()
 
     TRANSITIONS: ClassVar[states.Table] = states.REVISION
     audit_type: ClassVar[str] = "policy_revision"
@@ -65,9 +84,7 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
             return self
         if not user.is_active:
             return self.none()
-        teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
-        owned = Agent.objects.filter(owner=user).values("pk")
-        return self.filter(models.Q(team__in=teams) | models.Q(agent__in=owned))
+        return self.filter(within_reach(user))
 
     def real(self) -> Self:
         """Keep what was not a dry run."""
@@ -75,7 +92,8 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
 
     def since(self, moment: datetime) -> Self:
         """Keep decisions at or after a moment."""
-        return self.filter(at__gte=moment)
+        # The id bounds the scan: it is made as the question arrives, and `at` has no index of its own.
+        return self.filter(at__gte=moment, pk__gte=floor_id(moment - SLACK))
 
 
 class Decision(models.Model):

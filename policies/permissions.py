@@ -35,6 +35,19 @@ def may_discard(user: User, revision: Revision) -> None:
     )
 
 
+def may_edit_draft(user: User, revision: Revision) -> None:
+    """Let pass the draft's author, while they may draft, and administrators.
+
+    Raises:
+        Forbidden: anybody else.
+    """
+    may_draft(user)
+    registry_permissions.require(
+        user.role == Role.ADMIN or user.pk == revision.author_id,
+        "Only its author and administrators edit a draft; begin one of your own.",
+    )
+
+
 def may_publish_change(by: User, before: PolicySet, after: PolicySet) -> None:
     """Let pass whoever may publish over every agent that a changed policy matches, or matched.
 

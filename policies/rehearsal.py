@@ -37,6 +37,27 @@ class Failure:
     reasons: tuple[Reason, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one test came out; the fields are those of a `Failure`.
+
+    Attributes:
+        verb: what it asks.
+    """
+
+    policy: str
+    index: int
+    verb: str
+    expected: str
+    got: str
+    reasons: tuple[Reason, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it came out as expected."""
+        return self.got == self.expected
+
+
 def rehearse(
     policy_set: PolicySet, snapshot: Snapshot, subjects: Mapping[str, Subject]
 ) -> tuple[tuple[Failure, ...], int]:
@@ -55,14 +76,21 @@ def rehearse(
     Returns:
         The failures, and how many tests were run.
     """
-    failures, count = [], 0
+    found = outcomes(policy_set, snapshot, subjects)
+    failures = (
+        Failure(each.policy, each.index, each.expected, each.got, each.reasons) for each in found if not each.passed
+    )
+    return tuple(failures), len(found)
+
+
+def outcomes(policy_set: PolicySet, snapshot: Snapshot, subjects: Mapping[str, Subject]) -> tuple[Outcome, ...]:
+    """Run every test as `rehearse` does, and return how each came out."""
+    found = []
     for policy in policy_set.policies.values():
         for index, test in enumerate(policy.tests):
-            count += 1
             got, reasons = _outcome(policy, test, snapshot, subjects)
-            if got != test.expect:
-                failures.append(Failure(policy.slug, index, test.expect, got, reasons))
-    return tuple(failures), count
+            found.append(Outcome(policy.slug, index, test.declared.verb, test.expect, got, reasons))
+    return tuple(found)
 
 
 def _outcome(

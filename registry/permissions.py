@@ -121,6 +121,15 @@ def may_transfer(by: Acting, agent: Agent, to: Team) -> None:
     )
 
 
+def may_propose_transfer(by: Acting, agent: Agent) -> None:
+    """Let pass operators of the agent's team, its owner, administrators: a proposal changes nothing yet."""
+    may_see_agent(by, agent)
+    require(
+        operates(by, agent.team) or owns(by, agent),
+        "Only operators of the agent's team, its owner and administrators may propose a transfer.",
+    )
+
+
 def may_publish(by: Acting, agents: QuerySet[Agent]) -> None:
     """Let pass whoever may publish what governs the given agents.
 

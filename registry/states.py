@@ -55,6 +55,7 @@ class VersionState(TextChoices):
     STAGING = "staging", "Staging"
     PRODUCTION = "production", "Production"
     ARCHIVED = "archived", "Archived"
+    DISCARDED = "discarded", "Discarded"
 
 
 class ReleaseState(TextChoices):
@@ -116,6 +117,14 @@ class KillScope(TextChoices):
     ALL = "all", "Every agent"
 
 
+class TransferState(TextChoices):
+    """Life of a proposal to hand an agent over."""
+
+    PROPOSED = "proposed", "Proposed"
+    ACCEPTED = "accepted", "Accepted"
+    DECLINED = "declined", "Declined"
+
+
 Table = Mapping[str, frozenset[str]]
 
 AGENT: Table = {
@@ -125,11 +134,15 @@ AGENT: Table = {
 }
 
 VERSION: Table = {
-    VersionState.DRAFT: frozenset({VersionState.STAGING, VersionState.PRODUCTION, VersionState.ARCHIVED}),
+    VersionState.DRAFT: frozenset(
+        {VersionState.STAGING, VersionState.PRODUCTION, VersionState.ARCHIVED, VersionState.DISCARDED}
+    ),
     VersionState.STAGING: frozenset({VersionState.PRODUCTION, VersionState.ARCHIVED}),
     VersionState.PRODUCTION: frozenset({VersionState.STAGING, VersionState.ARCHIVED}),
     # A rollback brings an archived version back.
     VersionState.ARCHIVED: frozenset({VersionState.STAGING, VersionState.PRODUCTION}),
+    # Never released: nothing leads back to it.
+    VersionState.DISCARDED: frozenset(),
 }
 
 RELEASE: Table = {ReleaseState.LIVE: frozenset({ReleaseState.ENDED}), ReleaseState.ENDED: frozenset()}
@@ -147,3 +160,9 @@ COMMAND: Table = {
 }
 
 KILL: Table = {KillState.IN_FORCE: frozenset({KillState.LIFTED}), KillState.LIFTED: frozenset()}
+
+TRANSFER: Table = {
+    TransferState.PROPOSED: frozenset({TransferState.ACCEPTED, TransferState.DECLINED}),
+    TransferState.ACCEPTED: frozenset(),
+    TransferState.DECLINED: frozenset(),
+}

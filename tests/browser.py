@@ -6,9 +6,10 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
@@ -35,7 +36,7 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def page(*, width: int = 1440, height: int = 900, dark: bool = False) -> Iterator[Page]:
+def page(*, width: int = 1440, height: int = 900, dark: bool = False, errors_expected: bool = False) -> Iterator[Page]:
     """Yield an empty page that may ask this machine only.
 
     Whatever the page asks of another host, and whatever its scripts complain about, fails the test at the end.
@@ -44,19 +45,33 @@ def page(*, width: int = 1440, height: int = 900, dark: bool = False) -> Iterato
         width: of the window, in CSS pixels.
         height: of the window, in CSS pixels.
         dark: whether the person prefers dark colours.
+        errors_expected: whether answers of 400 and more are part of the test; the browser reports each on its console.
     """
     complaints: list[str] = []
     with sync_playwright() as playwright, _orm_beside_playwright():
         browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
         opened = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
         opened.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-        opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        opened.on(
+            "console", lambda said: complaints.append(said.text) if _is_complaint(said, errors_expected) else None
+        )
         opened.on("request", lambda asked: complaints.append(f"asked {asked.url}") if _is_foreign(asked.url) else None)
         try:
             yield opened
         finally:
             browser.close()
     assert complaints == []
+
+
+def _is_complaint(said: ConsoleMessage, errors_expected: bool) -> bool:
+    answered = errors_expected and said.text.startswith("Failed to load resource: the server responded with")
+    return said.type == "error" and not answered
+
+
+def picture(opened: Page, name: str) -> None:
+    """Keep what the page shows as ``NAME.png`` in the folder that ``PICTURES`` names; nothing without it."""
+    if folder := os.environ.get("PICTURES"):
+        opened.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def _is_foreign(url: str) -> bool:

@@ -1,5 +1,6 @@
 """The tables of approvals."""
 
+from approvals.models.afterwards import KnownDestination, Override
 from approvals.models.grants import Grant, GrantQuerySet
 from approvals.models.queues import Queue, QueueQuerySet
 from approvals.models.requests import ActionRevision, ApprovalQuerySet, ApprovalRequest, Vote
@@ -10,6 +11,8 @@ __all__ = [
     "ApprovalRequest",
     "Grant",
     "GrantQuerySet",
+    "KnownDestination",
+    "Override",
     "Queue",
     "QueueQuerySet",
     "Vote",

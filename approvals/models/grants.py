@@ -11,7 +11,7 @@ from approvals.models.requests import ApprovalRequest
 from approvals.states import GrantState
 from audit.ids import new_id
 from policies.models import Decision
-from registry.models import Agent, Team
+from registry.models import Agent, within_reach
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,8 +29,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
             return self
         if not user.is_active:
             return self.none()
-        teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
-        return self.filter(models.Q(team__in=teams) | models.Q(agent__in=Agent.objects.filter(owner=user).values("pk")))
+        return self.filter(within_reach(user))
 
     def lapsed(self, now: datetime) -> Self:
         """Keep what was never redeemed in time."""

@@ -8,6 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from registry.amounts import Money
 from registry.models import Team, User
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ class Queue(models.Model):
     edits = models.BooleanField(default=True, help_text="reviewers may edit the action")
     editor_may_approve = models.BooleanField(default=False, help_text="the author of a revision may approve it")
     owner_may_approve = models.BooleanField(default=True, help_text="the agent's owner may vote")
+    confirm_amount_value = models.DecimalField(
+        max_digits=30, decimal_places=9, null=True, blank=True, help_text="an approval of more has the amount typed"
+    )
+    confirm_amount_currency = models.CharField(
+        max_length=3, blank=True, help_text="ISO 4217; another currency counts as more"
+    )
+    bulk_limit = models.PositiveSmallIntegerField(default=0, help_text="requests approved in one step; 0: one by one")
 
     history = HistoricalRecords()
     objects = QueueQuerySet.as_manager()
@@ -63,3 +71,10 @@ class Queue(models.Model):
     def audit_id(self) -> str:
         """The slug."""
         return self.slug
+
+    @property
+    def confirm_amount_over(self) -> Money | None:
+        """What an approval must exceed for its amount to be typed; None: nothing is typed."""
+        if self.confirm_amount_value is None:
+            return None
+        return Money(self.confirm_amount_value, self.confirm_amount_currency)

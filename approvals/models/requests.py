@@ -11,7 +11,7 @@ from approvals.models.queues import Queue
 from approvals.states import ApprovalState, Verdict
 from audit.ids import new_id
 from policies.models import Decision
-from registry.models import Agent, Team, User
+from registry.models import Agent, User, within_reach
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,12 +27,7 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
             return self
         if not user.is_active:
             return self.none()
-        teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
-        return self.filter(
-            models.Q(pk__in=_held_in(Queue.objects.reviewed_by(user)))
-            | models.Q(team__in=teams)
-            | models.Q(agent__in=Agent.objects.filter(owner=user).values("pk"))
-        )
+        return self.filter(models.Q(pk__in=_held_in(Queue.objects.reviewed_by(user))) | within_reach(user))
 
     def reviewed_by(self, user: User) -> Self:
         """Keep what stands in the queues in which this person may vote."""
@@ -79,6 +74,9 @@ class ApprovalRequest(models.Model):
     created_at = models.DateTimeField(help_text="UTC")
     expires_at = models.DateTimeField(help_text="UTC; compared at use")
     closed_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
+    overridden_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", help_text="approved it under break-glass"
+    )
 
     objects = ApprovalQuerySet.as_manager()
 
@@ -87,6 +85,7 @@ class ApprovalRequest(models.Model):
 
     class Meta:
         ordering = ("expires_at", "id")
+        permissions = (("break_glass", "Approve under break-glass, in the place of the reviewers"),)
         indexes = (
             models.Index(fields=("state", "expires_at"), name="approvals_request_due"),
             models.Index(fields=("agent", "state"), name="approvals_request_agent"),

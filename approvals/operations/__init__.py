@@ -1,5 +1,8 @@
 """Every write of approvals and grants."""
 
+from approvals.operations.afterwards import mark_override
+from approvals.operations.bulk import Read, Voted, approve_many, bulk_limit
+from approvals.operations.closing import delete_queue, rules_naming
 from approvals.operations.grants import (
     NewGrant,
     expire_grant,
@@ -9,6 +12,12 @@ from approvals.operations.grants import (
     revoke_grant,
     settle_unknown,
     write_grant,
+)
+from approvals.operations.overruling import (
+    grant_break_glass,
+    overrule,
+    read_under_break_glass,
+    withdraw_break_glass,
 )
 from approvals.operations.queues import queue_documents, save_queue
 from approvals.operations.requests import (
@@ -25,20 +34,31 @@ from approvals.operations.requests import (
 __all__ = [
     "Held",
     "NewGrant",
+    "Read",
+    "Voted",
+    "approve_many",
+    "bulk_limit",
     "cancel_request",
+    "delete_queue",
     "expire_grant",
     "expire_request",
+    "grant_break_glass",
     "hold",
     "lock_pending",
+    "mark_override",
     "mark_silent",
+    "overrule",
     "queue_documents",
     "read_bytes",
+    "read_under_break_glass",
     "redeem_grant",
     "report_outcome",
     "revise",
     "revoke_grant",
+    "rules_naming",
     "save_queue",
     "settle_unknown",
     "vote",
+    "withdraw_break_glass",
     "write_grant",
 ]

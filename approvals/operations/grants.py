@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from approvals.models import Grant
+from approvals.operations.afterwards import remember_destinations
 from approvals.permissions import may_revoke
 from approvals.refusals import OutcomeConflict
 from approvals.states import GrantState
@@ -152,6 +153,8 @@ def report_outcome(*, grant: Grant, succeeded: bool, note: str, result_digest: s
         fields={"outcome_note": note, "result_digest": result_digest, "closed_at": now},
         details={"result_digest": result_digest},
     )
+    if succeeded:
+        remember_destinations(grant=grant, now=now)
     return True
 
 
@@ -167,6 +170,8 @@ def settle_unknown(*, grant: Grant, succeeded: bool, reason: str, by: User, now:
         raise Forbidden("Operators of the team settle unknown outcomes.")
     to = GrantState.SUCCEEDED if succeeded else GrantState.FAILED
     move(grant, to, by=by, now=now, fields={"closed_at": now}, details={"reason": reason})
+    if succeeded:
+        remember_destinations(grant=grant, now=now)
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -14,9 +15,11 @@ from approvals.permissions import may_manage_queue
 from audit.canonical import digest
 from audit.refusals import Invalid, Problem
 from audit.transitions import note
+from registry.amounts import Money
 from registry.models import Team, User
 from registry.models.people import SLUG
 
+MOST_AT_ONCE = 100
 _UNITS = {"d": DAY, "h": 3600, "m": 60}
 LONGEST_TTL = 30 * DAY
 
@@ -29,6 +32,13 @@ def format_ttl(seconds: int) -> str:
     return f"{seconds}s"
 
 
+class Keep:
+    """Stands for what a caller does not say: it stays as it is."""
+
+
+KEEP = Keep()
+
+
 @transaction.atomic
 def save_queue(
     *,
@@ -39,6 +49,8 @@ def save_queue(
     edits: bool,
     editor_may_approve: bool,
     owner_may_approve: bool,
+    confirm_amount_over: Money | Keep | None = KEEP,
+    bulk_limit: int | Keep = KEEP,
     by: User,
     now: datetime,
 ) -> bool:
@@ -52,6 +64,8 @@ def save_queue(
         edits: whether reviewers may edit the action.
         editor_may_approve: whether the author of a revision may approve it.
         owner_may_approve: whether the agent's owner may vote.
+        confirm_amount_over: an approval of more has its amount typed; None: nothing is typed.
+        bulk_limit: how many requests of one verb and agent may be approved in one step; 0: one by one.
         by: an administrator, or an operator of every team that reviews it before or after.
         now: aware UTC.
 
@@ -76,6 +90,8 @@ def save_queue(
         problems.append(Problem("/quorum", "range", "The quorum lies between 1 and 20."))
     if not 60 <= ttl_seconds <= LONGEST_TTL:
         problems.append(Problem("/ttl", "range", "Requests stay open between one minute and 30 days."))
+    if isinstance(bulk_limit, int) and not 0 <= bulk_limit <= MOST_AT_ONCE:
+        problems.append(Problem("/bulk_limit", "range", f"The limit lies between 0 and {MOST_AT_ONCE}."))
     if problems:
         raise Invalid("The queue is not valid.", errors=problems)
 
@@ -85,6 +101,12 @@ def save_queue(
     queue = queue or Queue(slug=slug)
     queue.quorum, queue.ttl_seconds, queue.edits = quorum, ttl_seconds, edits
     queue.editor_may_approve, queue.owner_may_approve = editor_may_approve, owner_may_approve
+    if not isinstance(confirm_amount_over, Keep):
+        over = confirm_amount_over
+        queue.confirm_amount_value = over.value if over else None
+        queue.confirm_amount_currency = over.currency if over else ""
+    if not isinstance(bulk_limit, Keep):
+        queue.bulk_limit = bulk_limit
     after = _document(queue, sorted(teams))
     if before == after:
         return False
@@ -102,6 +124,13 @@ def save_queue(
     return True
 
 
+def plain(value: Decimal) -> str:
+    """Write a decimal as people do, with two places at least: 820.00."""
+    text = f"{value.normalize():f}"
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"
+
+
 def _document(queue: Queue, reviewers: list[str]) -> dict[str, Any]:
     document: dict[str, Any] = {
         "reviewers": reviewers,
@@ -112,6 +141,11 @@ def _document(queue: Queue, reviewers: list[str]) -> dict[str, Any]:
     }
     if not queue.owner_may_approve:
         document["owner_may_approve"] = False
+    over = queue.confirm_amount_over
+    if over is not None:
+        document["confirm_amount_over"] = {"value": plain(over.value), "currency": over.currency}
+    if queue.bulk_limit:
+        document["bulk_limit"] = queue.bulk_limit
     return document
 
 

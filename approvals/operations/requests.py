@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from approvals.amounts import amount_to_confirm, require_amount
 from approvals.models import ActionRevision, ApprovalRequest, Queue, Vote
 from approvals.operations.grants import GRANT_LIFE, NewGrant, write_grant
 from approvals.permissions import may_cancel, may_read_bytes, require_vote
@@ -141,7 +142,15 @@ def current_revision(request: ApprovalRequest) -> ActionRevision:
 
 @transaction.atomic
 def vote(
-    *, request_id: UUID, revision: int, verdict: Verdict, digest: str, comment: str, by: User, now: datetime
+    *,
+    request_id: UUID,
+    revision: int,
+    verdict: Verdict,
+    digest: str,
+    comment: str,
+    by: User,
+    now: datetime,
+    confirmed_amount: str = "",
 ) -> ApprovalRequest:
     """Cast or replace a vote; one reject closes, a complete quorum grants.
 
@@ -153,6 +162,8 @@ def vote(
         comment: the person's reason.
         by: the reviewer; tokens never vote, so interfaces pass people from sessions only.
         now: aware UTC.
+        confirmed_amount: the amount as the person typed it; an approval of more than a queue's
+            ``confirm_amount_over`` needs it.
 
     Returns:
         The request as it stands after the vote.
@@ -161,6 +172,7 @@ def vote(
         PreconditionFailed, AlreadyDecided, Expired: see `lock_pending`.
         DigestMismatch: other bytes than the current ones.
         NotAReviewer: not this person's to cast.
+        AmountNotConfirmed: the amount was not typed, or another one was.
     """
     request = lock_pending(request_id=request_id, revision=revision, now=now)
     current = current_revision(request)
@@ -168,6 +180,8 @@ def vote(
     require_vote(request, by, author_id=current.author_id, queues=queues)
     if digest != current.digest:
         raise DigestMismatch
+    if verdict == Verdict.APPROVE:
+        require_amount(amount_to_confirm(queues, current.facts), confirmed_amount)
     earlier = Vote.objects.filter(request=request, revision=revision, voter=by).first()
     Vote.objects.update_or_create(
         request=request,
@@ -195,23 +209,35 @@ def vote(
             fields={"closed_at": now},
             details={"revision": revision, "digest": digest},
         )
-        write_grant(
-            new=NewGrant(
-                decision_id=request.decision_id,
-                approval_id=request.pk,
-                agent_id=request.agent_id,
-                agent=request.agent.slug,
-                executor_id=request.decision.executor_id or request.agent_id,
-                agent_epoch=request.agent_epoch,
-                team=request.team,
-                state=GrantState.ISSUED,
-                digest=digest,
-                life=GRANT_LIFE,
-            ),
-            by=by,
-            now=now,
-        )
+        grant_approved(request=request, digest=digest, by=by, now=now)
     return request
+
+
+def grant_approved(*, request: ApprovalRequest, digest: str, by: Acting, now: datetime) -> None:
+    """Issue the grant that comes out of an approval, in the caller's transaction.
+
+    Args:
+        request: approved just now.
+        digest: of the approved bytes.
+        by: whose word completed it.
+        now: aware UTC.
+    """
+    write_grant(
+        new=NewGrant(
+            decision_id=request.decision_id,
+            approval_id=request.pk,
+            agent_id=request.agent_id,
+            agent=request.agent.slug,
+            executor_id=request.decision.executor_id or request.agent_id,
+            agent_epoch=request.agent_epoch,
+            team=request.team,
+            state=GrantState.ISSUED,
+            digest=digest,
+            life=GRANT_LIFE,
+        ),
+        by=by,
+        now=now,
+    )
 
 
 @transaction.atomic

@@ -10,13 +10,14 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
+from audit import sql
 from controlplane import gateway
 from controlplane.api import shapes
 from controlplane.api.authentication import principal_of
 from controlplane.api.bodies import read_raw, read_struct
 from controlplane.api.filters import refuse_parameters
 from controlplane.api.machines import MachineView, json_response
-from controlplane.api.waiting import read_wait, wait_for
+from controlplane.api.waiting import SECONDS, read_wait, wait_for
 from controlplane.gateway.answers import REVIEW_RETRY_SECONDS, Answer, told
 from controlplane.gateway.approved import find_decision
 from registry.states import KeyScope
@@ -24,12 +25,12 @@ from registry.states import KeyScope
 _DIGEST = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     OpenApiParameter.HEADER,
     required=True,
     description="Printable ASCII, at most 255 characters. The same key gets the same answer.",
 )
-_WAIT = OpenApiParameter("wait", str, description="Seconds to wait for a change, at most 5 here.")
+_WAIT = OpenApiParameter("wait", SECONDS, description="Seconds to wait for a change, at most 5 here.")
 
 
 class RedeemBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -105,8 +106,10 @@ class ActionView(MachineView):
     )  # fmt: skip
     def delete(self, request: Request, action_id: UUID) -> HttpResponse:
         """Withdraw an action that still waits, or whose grant is unused."""
-        decision = gateway.cancel(principal=principal_of(request), action_id=action_id)
-        return json_response(told(decision).as_json())
+        # The answer is read in the withdrawal's own transaction: where it cannot be given, nothing was withdrawn.
+        with sql.writing():
+            decision = gateway.cancel(principal=principal_of(request), action_id=action_id)
+            return json_response(told(decision).as_json())
 
 
 class RedeemView(MachineView):
@@ -137,7 +140,7 @@ class OutcomeView(MachineView):
 
     @extend_schema(
         operation_id="report_outcome", request=shapes.OutcomeShape,
-        responses={200: shapes.GrantShape, **shapes.problems(400, 401, 403, 404, 409, 413, 415, 422)},
+        responses={200: shapes.GrantStateShape, **shapes.problems(400, 401, 403, 404, 409, 413, 415, 422)},
     )  # fmt: skip
     def post(self, request: Request, action_id: UUID) -> HttpResponse:
         """Say whether it worked, once; the same report again changes nothing."""

@@ -78,7 +78,7 @@ class KeyShape(s.Serializer[Any]):
 class PauseShape(s.Serializer[Any]):
     """Why an agent is paused."""
 
-    reason = s.CharField(max_length=2000)
+    reason = s.CharField(min_length=1, max_length=2000)
 
 
 class ResumeShape(s.Serializer[Any]):

@@ -15,12 +15,13 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.models import ActionRevision, ApprovalRequest, Vote
+from approvals.models import ActionRevision, ApprovalRequest, Grant, Vote
 from approvals.operations import read_bytes, vote
 from approvals.operations.requests import current_revision
 from approvals.permissions import may_read_bytes
-from approvals.states import ApprovalState, Verdict
+from approvals.states import ApprovalState, GrantState, Verdict
 from audit import sql
+from audit.canonical import MAX_INTEGER
 from audit.refusals import PreconditionFailed, PreconditionRequired
 from controlplane import gateway
 from controlplane.api import shapes
@@ -68,6 +69,17 @@ class VoteShape(s.Serializer[Any]):
     at = s.DateTimeField(help_text="UTC")
 
 
+class GrantShape(s.Serializer[Any]):
+    """The single-use leave that comes out of an approval."""
+
+    id = s.UUIDField()
+    state = s.ChoiceField(GrantState.choices)
+    executor = s.CharField(source="executor.slug", help_text="the agent that may redeem it")
+    digest = s.CharField(help_text="of the bytes that may be executed, hex")
+    issued_at = s.DateTimeField(help_text="UTC")
+    expires_at = s.DateTimeField(help_text="UTC; compared at use")
+
+
 class ApprovalShape(ApprovalRowShape):
     """A held action with its votes; with its bytes for those who may read them, which is audited."""
 
@@ -76,6 +88,7 @@ class ApprovalShape(ApprovalRowShape):
     reasons = shapes.ReasonShape(many=True, help_text="why this revision is held")
     author = s.CharField(allow_null=True, help_text="who wrote this revision; null: the agent")
     votes = VoteShape(many=True)
+    grant = GrantShape(allow_null=True, help_text="what came out of it; null while nobody has approved it")
     action = s.DictField(allow_null=True, help_text="the canonical action, parsed; null where it is not yours to read")
     canonical = s.CharField(allow_null=True, help_text="its exact RFC 8785 text; null likewise")
 
@@ -84,18 +97,23 @@ class CastShape(s.Serializer[Any]):
     """A vote."""
 
     verdict = s.ChoiceField(Verdict.choices)
-    digest = s.CharField(help_text="64 hex digits: the bytes that were read")
+    digest = s.RegexField(shapes.HEX, help_text="64 hex digits: the bytes that were read")
     comment = s.CharField(required=False, max_length=4000)
+    confirmed_amount = s.CharField(
+        required=False, max_length=64, help_text="the amount, typed: needed above a queue's `confirm_amount_over`"
+    )
 
 
 class EditShape(s.Serializer[Any]):
     """What is to be another; what is left out stays."""
 
-    destination = s.CharField(required=False, allow_null=True, max_length=2048)
-    units = s.IntegerField(required=False, allow_null=True, min_value=1, help_text="how many things it touches")
+    destination = s.CharField(required=False, allow_null=True, min_length=1, max_length=2048)
+    units = s.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="how many things it touches"
+    )
     amount = shapes.AmountShape(required=False, allow_null=True)
     payload = s.JSONField(required=False, help_text="the exact JSON that will be executed, at most 256 KiB")
-    data_classes = s.ListField(child=s.CharField(), required=False)
+    data_classes = s.ListField(child=shapes.label(), required=False, max_length=64)
 
 
 class CastBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -104,6 +122,7 @@ class CastBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     verdict: Annotated[str, msgspec.Meta(pattern="^(approve|reject)$")]
     digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+    confirmed_amount: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class ApprovalFilters(df.FilterSet):
@@ -113,7 +132,7 @@ class ApprovalFilters(df.FilterSet):
     agent = Word("agent__slug")
     team = Word("team")
     verb = Word("decision__verb")
-    queue = df.CharFilter(method="in_queue", label="slug of a queue that holds it")
+    queue = df.CharFilter(method="in_queue", max_length=255, label="slug of a queue that holds it")
     since = Since("created_at", by_id=True)
     until = Until("created_at")
 
@@ -174,16 +193,19 @@ class VotesView(ApprovalView):
         held: ApprovalRequest = self.find(request, id=id)
         revision = read_revision(request)
         body: CastBody = read_struct(request, CastBody)
-        vote(
-            request_id=held.pk,
-            revision=revision,
-            verdict=Verdict(body.verdict),
-            digest=body.digest,
-            comment=body.comment,
-            by=person_of(request),
-            now=sql.now(),
-        )
-        return self.seen(request, held.pk)
+        # The answer is read in the vote's own transaction: where it cannot be given, nothing was decided.
+        with sql.writing():
+            vote(
+                request_id=held.pk,
+                revision=revision,
+                verdict=Verdict(body.verdict),
+                digest=body.digest,
+                comment=body.comment,
+                confirmed_amount=body.confirmed_amount,
+                by=person_of(request),
+                now=sql.now(),
+            )
+            return self.seen(request, held.pk)
 
 
 class HeldActionView(ApprovalView):
@@ -198,8 +220,11 @@ class HeldActionView(ApprovalView):
     def put(self, request: Request, id: UUID) -> Response:
         """Change what would be executed. It is judged again; earlier votes are void; the expiry stays."""
         held: ApprovalRequest = self.find(request, id=id)
-        gateway.edit(request_id=held.pk, revision=read_revision(request), raw=read_raw(request), by=person_of(request))
-        return self.seen(request, held.pk)
+        revision, raw = read_revision(request), read_raw(request)
+        # As for a vote: the answer belongs to the transaction.
+        with sql.writing():
+            gateway.edit(request_id=held.pk, revision=revision, raw=raw, by=person_of(request))
+            return self.seen(request, held.pk)
 
 
 def read_revision(request: Request) -> int:
@@ -227,6 +252,7 @@ def told(held: ApprovalRequest, revision: ActionRevision, *, with_bytes: bool) -
         with_bytes: whether its reader may have them, which was audited.
     """
     raw = bytes(revision.body)
+    grant = Grant.objects.select_related("executor").filter(approval=held).first()
     body = {
         **ApprovalRowShape(held).data,
         "digest": revision.digest,
@@ -234,6 +260,7 @@ def told(held: ApprovalRequest, revision: ActionRevision, *, with_bytes: bool) -
         "reasons": revision.reasons,
         "author": revision.author.username if revision.author else None,
         "votes": VoteShape(held.votes.all(), many=True).data,
+        "grant": GrantShape(grant).data if grant else None,
         "action": json.loads(raw) if with_bytes else None,
         "canonical": raw.decode() if with_bytes else None,
     }

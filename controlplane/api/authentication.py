@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from audit import sql
 from audit.refusals import Forbidden, Unauthenticated
+from controlplane.accounts import obligations
 from controlplane.api.floods import REFUSED, count
 from controlplane.api.problems import CHALLENGE
 from registry.authentication import Principal, authenticate
@@ -52,10 +53,13 @@ class PersonAuthentication(SessionAuthentication):
         Raises:
             PermissionDenied: a write without the CSRF token.
             Flooded: too many calls by nobody from one address.
+            Forbidden: the person must change a one-time password or set up a second factor first.
         """
         found = super().authenticate(request)
         if found is None:
             count(REFUSED, request.META.get("REMOTE_ADDR", ""))
+        else:
+            obligations.refuse(found[0])
         return found
 
     def enforce_csrf(self, request: Any) -> None:

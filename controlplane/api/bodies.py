@@ -14,10 +14,13 @@ from rest_framework.request import Request
 from audit.canonical import loads
 from audit.refusals import Malformed, Problem, Refusal, TooLarge, UnsupportedMedia
 from controlplane.gateway.bodies import MAX_BODY, convert
+from runs.redaction import redact_text
 
 MAX_INGEST = 5 * 1024 * 1024
 MAX_RATIO = 100
 _PIECE = 64 * 1024
+# What people and agents say of what they do: kept in the trail, for ever.
+_WORDS = ("reason", "note", "comment")
 
 
 def read_raw(request: Request, *, limit: int = MAX_BODY, gzip: bool = False) -> bytes:
@@ -107,9 +110,12 @@ def below(pointer: str) -> Iterator[None]:
 
 
 def read_struct(request: Request, to: type[Any], *, limit: int = MAX_BODY) -> Any:
-    """Return the body as a struct, read strictly.
+    """Return the body as a struct, read strictly, its words without secrets.
 
     Raises:
         Malformed, UnsupportedMedia, TooLarge, Invalid.
     """
-    return convert(loads(read_raw(request, limit=limit)), to)
+    value = loads(read_raw(request, limit=limit))
+    if isinstance(value, dict):
+        value |= {name: redact_text(value[name]) for name in _WORDS if isinstance(value.get(name), str)}
+    return convert(value, to)

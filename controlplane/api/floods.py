@@ -7,6 +7,7 @@ import threading
 from time import monotonic
 from typing import Any
 
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -61,10 +62,11 @@ class Buckets:
         self._levels = filling if len(filling) < _MOST_NAMES else {}
 
 
-# Far above what one agent or person means to send; policies' limits are for the rest.
-ADMITTED = Buckets(rate=2_000, burst=20_000)
+_BURST = 10
+# By default far above what one agent or person means to send; policies' limits are for the rest.
+ADMITTED = Buckets(rate=settings.CALLS_PER_SECOND, burst=_BURST * settings.CALLS_PER_SECOND)
 # Calls without a valid key or session, by network address.
-REFUSED = Buckets(rate=20, burst=200)
+REFUSED = Buckets(rate=settings.REFUSED_PER_SECOND, burst=_BURST * settings.REFUSED_PER_SECOND)
 
 
 class FloodGuard(BaseThrottle):

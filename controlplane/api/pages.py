@@ -21,9 +21,12 @@ from rest_framework.utils.urls import replace_query_param
 
 from audit.refusals import Problem
 from controlplane.api.problems import BadQuery
+from runs.redaction import storable
 
 PAGE_SIZE = 50
 LARGEST_PAGE = 200
+# Of a column of either database.
+_LARGEST = 2**63 - 1
 PARAMETERS = frozenset({"cursor", "ordering", "page_size"})
 
 
@@ -120,7 +123,7 @@ def _read_size(text: str | None) -> int:
 def _read_ordering(text: str | None, allowed: Sequence[str]) -> str:
     if text is None:
         return allowed[0]
-    if text not in allowed and _opposite(text) not in allowed:
+    if text not in {*allowed, *map(_opposite, allowed)}:
         names = ", ".join(name.removeprefix("-") for name in allowed)
         raise _bad("ordering", "unknown_ordering", f"Order by one of: {names}; - for the largest first.")
     return text
@@ -160,8 +163,8 @@ def _read_cursor(token: str, ordering: str, model: type[models.Model]) -> tuple[
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, str):
-        return "\x00" not in value
-    return isinstance(value, int) and not isinstance(value, bool)
+        return storable(value) == value
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _field(model: type[models.Model], ordering: str) -> Any:

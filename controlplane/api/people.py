@@ -19,7 +19,7 @@ from controlplane.api.filters import StrictFilters, refuse_parameters
 from controlplane.api.floods import FloodGuard
 from controlplane.api.pages import CursorPages
 from controlplane.api.shapes import problems
-from registry.models import Agent, User
+from registry.models import User
 
 Reads = TypeVar("Reads", bound="type[ListView | DetailView]")
 
@@ -82,11 +82,8 @@ class DetailView(PersonView):
 
 
 def visible_rows(queryset: Any, user: User) -> QuerySet[Any]:
-    """Return what a person may see: by the rows' own rule, else as they may see the rows' agents."""
-    rows = queryset.all()
-    if hasattr(rows, "visible_to"):
-        return cast("QuerySet[Any]", rows.visible_to(user))
-    return cast("QuerySet[Any]", rows.filter(agent__in=Agent.objects.visible_to(user).values("pk")))
+    """Return what a person may see, by the rows' own rule."""
+    return cast("QuerySet[Any]", queryset.all().visible_to(user))
 
 
 def find(rows: QuerySet[Any], **where: Any) -> Any:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import django_filters as df
 import msgspec
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.models import Queue
 from audit import sql
+from audit.refusals import PreconditionFailed, PreconditionRequired
 from controlplane.api import shapes
 from controlplane.api.bodies import below, read_struct
 from controlplane.api.filters import Choice, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads
 from policies.models import Revision
-from policies.operations import publish, roll_back, save_draft
+from policies.operations import discard, publish, revise_draft, roll_back, save_draft
 from policies.states import RevisionState
 from registry.models import User
-from registry.states import Role
 
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
-_READERS = frozenset({Role.ADMIN, Role.AUDITOR, Role.OPERATOR, Role.OWNER})
+_GUARDED_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 415, 422, 428)
+_IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the revision that was read."
+)
+_ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names what the revision says."
+)
+_ENTITY_TAG = re.compile(r'"([0-9a-f]{64})"')
 Why = Annotated[str, msgspec.Meta(max_length=2000)]
 
 
@@ -36,6 +44,7 @@ class RevisionRowShape(s.Serializer[Any]):
     state = s.ChoiceField(RevisionState.choices)
     digest = s.CharField(help_text="SHA-256 of the canonical document, hex")
     reason = s.CharField()
+    base = s.IntegerField(allow_null=True, help_text="number of the revision in force when it was written, 0 for none")
     restores = s.IntegerField(allow_null=True, help_text="number of the revision it copies")
     tests_run = s.IntegerField(help_text="how many of its own tests passed when it was published")
     author = s.CharField(source="author.username")
@@ -60,7 +69,7 @@ class DraftShape(s.Serializer[Any]):
 class WhyShape(s.Serializer[Any]):
     """Why the policies change."""
 
-    reason = s.CharField(max_length=2000)
+    reason = s.CharField(min_length=1, max_length=2000)
 
 
 class DraftBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -88,8 +97,7 @@ class RevisionFilters(df.FilterSet):
 
 def readable(user: User) -> QuerySet[Revision]:
     """Return the revisions that a person reads: all, as policies bind everyone; reviewers read none."""
-    rows = Revision.objects.select_related("author", "published_by")
-    return rows if user.is_active and user.role in _READERS else rows.none()
+    return Revision.objects.visible_to(user).select_related("author", "published_by")
 
 
 def queue_names() -> list[str]:
@@ -119,7 +127,7 @@ class PoliciesView(ListView):
         body: DraftBody = read_struct(request, DraftBody)
         with below("/policies"):
             revision = save_draft(policies=body.policies, reason=body.reason, by=person_of(request), now=sql.now())
-        return Response(RevisionShape(revision).data, status=201)
+        return told(revision, status=201)
 
 
 @reads("get_policies")
@@ -137,6 +145,59 @@ class RevisionView(DetailView):
         """
         return find(readable(person_of(request)), **path)
 
+    def show(self, row: Any, *, status: int = 200) -> Response:
+        """Render a revision, with the ETag that a write has to carry."""
+        return told(row, status=status)
+
+    @extend_schema(
+        operation_id="redraft_policies", parameters=[_IF_MATCH, _ETAG], request=DraftShape,
+        responses={200: RevisionShape, **shapes.problems(*_GUARDED_PROBLEMS)},
+    )  # fmt: skip
+    def put(self, request: Request, number: int) -> Response:
+        """Write a draft anew, over what is in force now."""
+        revision = self.find(request, number=number)
+        seen = read_tag(request)
+        body: DraftBody = read_struct(request, DraftBody)
+        with below("/policies"):
+            draft = revise_draft(
+                revision=revision, seen=seen, policies=body.policies, reason=body.reason, by=person_of(request),
+                now=sql.now(),
+            )  # fmt: skip
+        return self.show(draft)
+
+    @extend_schema(
+        operation_id="discard_policies", parameters=[_IF_MATCH],
+        responses={204: None, **shapes.problems(400, 401, 403, 404, 409, 412, 428)},
+    )  # fmt: skip
+    def delete(self, request: Request, number: int) -> Response:
+        """Give up a draft; it stays readable."""
+        revision = self.find(request, number=number)
+        if read_tag(request) != revision.digest:
+            raise PreconditionFailed(f"r{number} was saved by somebody else since you read it.")
+        discard(revision=revision, by=person_of(request), now=sql.now())
+        return Response(status=204)
+
+
+def told(revision: Revision, *, status: int = 200) -> Response:
+    """Render a revision with its ETag."""
+    return Response(RevisionShape(revision).data, status=status, headers={"ETag": f'"{revision.digest}"'})
+
+
+def read_tag(request: Request) -> str:
+    """Return the digest that ``If-Match`` names.
+
+    Raises:
+        PreconditionRequired: the header is missing.
+        PreconditionFailed: it is no entity tag of ours: a wildcard, a list, a weak tag.
+    """
+    text = request.META.get("HTTP_IF_MATCH", "").strip()
+    if not text:
+        raise PreconditionRequired("Send If-Match with the ETag of the revision that you read.")
+    tag = _ENTITY_TAG.fullmatch(text)
+    if tag is None:
+        raise PreconditionFailed("If-Match must hold the one ETag of the revision that you read.")
+    return tag[1]
+
 
 class PublishView(RevisionView):
     """Put a draft in force."""
@@ -144,14 +205,20 @@ class PublishView(RevisionView):
     http_method_names = ["post"]
 
     @extend_schema(
-        operation_id="publish_policies", request=WhyShape,
-        responses={200: RevisionShape, **shapes.problems(*_WRITE_PROBLEMS)},
+        operation_id="publish_policies", parameters=[_IF_MATCH, _ETAG], request=WhyShape,
+        responses={200: RevisionShape, **shapes.problems(*_GUARDED_PROBLEMS)},
     )  # fmt: skip
     def post(self, request: Request, number: int) -> Response:
-        """Publish: it decides from the next request on. Its own tests are run first."""
-        body: ReasonBody = read_struct(request, ReasonBody)
+        """Publish: it decides from the next request on. Its own tests are run first.
+
+        Refused with 412 where another revision was published since the draft was written.
+        """
         revision = self.find(request, number=number)
-        publish(revision=revision, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now())
+        seen = read_tag(request)
+        body: ReasonBody = read_struct(request, ReasonBody)
+        publish(
+            revision=revision, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now(), seen=seen
+        )  # fmt: skip
         return self.show(revision)
 
 

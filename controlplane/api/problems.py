@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template import loader
 from rest_framework import exceptions
 
 from approvals.refusals import NotNow
@@ -153,11 +154,26 @@ _BY_STATUS: dict[int, type[Refusal]] = {
 
 
 def _with_status(status: int, detail: str = "") -> Refusal:
-    return _BY_STATUS.get(status, Broken)(detail)
+    kind = _BY_STATUS.get(status, Broken)
+    # A missing object has no detail of its own.
+    return Missing() if kind is Missing else kind(detail)
+
+
+def _as_page(response: HttpResponse) -> HttpResponse:
+    """Give an error a page that has none."""
+    if response.streaming or response.content:
+        return response
+    refusal = _with_status(response.status_code)
+    told = {"title": refusal.title, "detail": refusal.detail, "request_id": surroundings().request_id}
+    page = HttpResponse(loader.render_to_string("error.html", told), status=response.status_code)
+    for name in ("Allow", "Retry-After"):
+        if name in response:
+            page[name] = response[name]
+    return page
 
 
 class ApiProblems:
-    """Turn the error pages that Django itself writes on API paths into problem details."""
+    """Turn the errors that Django itself writes into problem details on API paths, and into small pages elsewhere."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -175,6 +191,8 @@ class ApiProblems:
                 if name in response:
                     problem[name] = response[name]
             return problem
+        if response.status_code >= Malformed.status and not request.path.startswith(PREFIXES):
+            return _as_page(response)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 
-from audit.canonical import escape_pointer, loads
+from audit.canonical import MAX_INTEGER, escape_pointer, loads
 from audit.refusals import Conflict, Invalid, Malformed, Problem, invalid
 from controlplane import gateway
 from controlplane.api import shapes
@@ -25,6 +25,7 @@ from runs.states import RunStatus, StepKind
 
 _BODY_PROBLEMS = (400, 401, 403, 413, 415, 422)
 _MAX_INTEGER = 2**63 - 1
+LONGEST_TEXT = 100_000
 
 
 class ReportConflict(Conflict):
@@ -36,65 +37,77 @@ class ReportConflict(Conflict):
 class TriggerShape(s.Serializer[Any]):
     """What set a run off."""
 
-    source = s.CharField(max_length=64, help_text="a word: webhook, schedule, manual")  # type: ignore[assignment]  # likewise
-    detail = s.CharField(required=False)
+    source = s.CharField(min_length=1, max_length=64, help_text="a word: webhook, schedule, manual")  # type: ignore[assignment]  # likewise
+    detail = s.CharField(required=False, max_length=LONGEST_TEXT)
 
 
 class ErrorShape(s.Serializer[Any]):
     """What went wrong."""
 
     type = s.CharField(required=False, max_length=200)
-    message = s.CharField(required=False)
+    message = s.CharField(required=False, max_length=LONGEST_TEXT)
 
 
 class TokensShape(s.Serializer[Any]):
     """Tokens of one model call, in disjoint buckets; reasoning is a part of output."""
 
-    provider = s.CharField(max_length=64)
-    model = s.CharField(max_length=200)
-    input_uncached = s.IntegerField(min_value=0, help_text="tokens that no cache served or stored")
-    cache_read = s.IntegerField(min_value=0, required=False, default=0, help_text="tokens")
-    cache_write = s.IntegerField(min_value=0, required=False, default=0, help_text="tokens")
-    output = s.IntegerField(min_value=0, help_text="tokens, reasoning included")
-    reasoning = s.IntegerField(min_value=0, required=False, default=0, help_text="tokens; a part of output")
-    response_id = s.CharField(required=False, allow_null=True, help_text="the provider's id: one answer counts once")
+    provider = s.CharField(min_length=1, max_length=64)
+    model = s.CharField(min_length=1, max_length=200)
+    input_uncached = s.IntegerField(
+        min_value=0, max_value=MAX_INTEGER, help_text="tokens that no cache served or stored"
+    )
+    cache_read = s.IntegerField(min_value=0, max_value=MAX_INTEGER, required=False, default=0, help_text="tokens")
+    cache_write = s.IntegerField(min_value=0, max_value=MAX_INTEGER, required=False, default=0, help_text="tokens")
+    output = s.IntegerField(min_value=0, max_value=MAX_INTEGER, help_text="tokens, reasoning included")
+    reasoning = s.IntegerField(
+        min_value=0, max_value=MAX_INTEGER, required=False, default=0, help_text="tokens; a part of output"
+    )
+    response_id = s.CharField(
+        required=False, allow_null=True, max_length=255, help_text="the provider's id: one answer counts once"
+    )
 
 
 class RunReportShape(s.Serializer[Any]):
     """A run, as its agent reports it."""
 
-    event_id = s.CharField(max_length=255, help_text="your id of the run; the same again changes nothing")
-    external_id = s.CharField(required=False, allow_null=True, max_length=255)
+    event_id = s.CharField(min_length=1, max_length=255, help_text="your id of the run; the same again changes nothing")
+    external_id = s.CharField(required=False, allow_null=True, min_length=1, max_length=255)
     trigger = TriggerShape()
     task = s.CharField(required=False, allow_null=True, max_length=120)
     started_at = s.DateTimeField(help_text="with offset")
     ended_at = s.DateTimeField(required=False, allow_null=True, help_text="with offset")
     status = s.ChoiceField(RunStatus.choices)
     error = ErrorShape(required=False, allow_null=True)
-    output_summary = s.CharField(required=False, allow_null=True)
-    parent_run_id = s.CharField(required=False, allow_null=True, help_text="a name of the run that started it")
-    retry_of = s.CharField(required=False, allow_null=True, help_text="a name of the run that it repeats")
+    output_summary = s.CharField(required=False, allow_null=True, max_length=LONGEST_TEXT)
+    parent_run_id = s.CharField(
+        required=False, allow_null=True, min_length=1, max_length=255, help_text="a name of the run that started it"
+    )
+    retry_of = s.CharField(
+        required=False, allow_null=True, min_length=1, max_length=255, help_text="a name of the run that it repeats"
+    )
 
 
 class RunChangeShape(s.Serializer[Any]):
     """What changed about a run; what is left out stays."""
 
-    status = s.ChoiceField(RunStatus.choices, required=False)
-    ended_at = s.DateTimeField(required=False, help_text="with offset")
-    external_id = s.CharField(required=False, max_length=255)
-    task = s.CharField(required=False, max_length=120)
-    error = ErrorShape(required=False)
-    output_summary = s.CharField(required=False)
+    status = s.ChoiceField(RunStatus.choices, required=False, allow_null=True)
+    ended_at = s.DateTimeField(required=False, allow_null=True, help_text="with offset")
+    external_id = s.CharField(required=False, allow_null=True, min_length=1, max_length=255)
+    task = s.CharField(required=False, allow_null=True, max_length=120)
+    error = ErrorShape(required=False, allow_null=True)
+    output_summary = s.CharField(required=False, allow_null=True, max_length=LONGEST_TEXT)
 
 
 class StepReportShape(s.Serializer[Any]):
     """A step, as its agent reports it."""
 
-    event_id = s.CharField(max_length=255, help_text="your id of the step; the same again changes nothing")
-    name = s.CharField(max_length=200)
+    event_id = s.CharField(
+        min_length=1, max_length=255, help_text="your id of the step; the same again changes nothing"
+    )
+    name = s.CharField(min_length=1, max_length=200)
     kind = s.ChoiceField(StepKind.choices)
     started_at = s.DateTimeField(help_text="with offset")
-    duration_ms = s.IntegerField(allow_null=True, min_value=0, help_text="milliseconds")
+    duration_ms = s.IntegerField(allow_null=True, min_value=0, max_value=MAX_INTEGER, help_text="milliseconds")
     status = s.ChoiceField(RunStatus.choices)
     error = ErrorShape(required=False, allow_null=True)
     input = s.JSONField(required=False, help_text="redacted, then kept up to 64 KiB")

@@ -44,16 +44,45 @@ def finish(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     answers["Unavailable"] = {
         "description": "The database does not answer; nothing was decided.", "headers": _RETRY, "content": _PROBLEM,
     }  # fmt: skip
-    for operations in result["paths"].values():
+    for path, operations in result["paths"].items():
         for method, operation in operations.items():
             for status, response in operation["responses"].items():
                 response["description"] = response["description"] or HTTPStatus(int(status)).phrase
             operation["responses"]["429"] = {"$ref": "#/components/responses/Flooded"}
             operation["responses"]["503"] = {"$ref": "#/components/responses/Unavailable"}
+            if "{" in path:
+                operation["responses"].setdefault("404", {"description": "Not Found", "content": _PROBLEM})
+            if body := operation.get("requestBody"):
+                # A body of nothing but optional fields is a body all the same, and no field is read but its own.
+                body["required"] = True
+                _close(body, result["components"]["schemas"])
+            for parameter in operation.get("parameters", ()):
+                _bound(parameter)
             if method != "get" and operation["security"] == [{"session": []}]:
                 operation.setdefault("parameters", []).append(_CSRF)
     _drop(result, "x-spec-enum-id")
     return result
+
+
+def _close(node: Any, shapes: dict[str, Any]) -> None:
+    """Say of every object below a body that it has no other fields than those described."""
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _close(child, shapes)
+    if not isinstance(node, dict):
+        return
+    if "properties" in node:
+        node.setdefault("additionalProperties", False)
+    name = str(node.get("$ref", "")).removeprefix("#/components/schemas/")
+    if name in shapes and "additionalProperties" not in shapes[name]:
+        _close(shapes[name], shapes)
+
+
+def _bound(parameter: dict[str, Any]) -> None:
+    """Say of a text in a query that it is neither empty nor endless, and holds no NUL."""
+    schema = parameter["schema"]
+    is_text = parameter["in"] == "query" and schema.get("type") == "string"
+    if is_text and not schema.keys() & {"enum", "format", "pattern"}:
+        schema |= {"minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]*$"}
 
 
 def _drop(node: Any, name: str) -> None:

@@ -17,14 +17,14 @@ from controlplane.api.authentication import principal_of
 from controlplane.api.bodies import read_struct
 from controlplane.api.filters import refuse_parameters
 from controlplane.api.machines import MachineView, json_response
-from controlplane.api.waiting import read_wait, wait_for
+from controlplane.api.waiting import SECONDS, read_wait, wait_for
 from controlplane.gateway.answers import moment
 from registry.authentication import Principal
 from registry.models import Agent, Command, Release
 from registry.operations import acknowledge, fetch_commands
 from registry.states import KeyScope, ReleaseState
 
-_WAIT = OpenApiParameter("wait", str, description="Seconds to wait for a command, at most 5 here.")
+_WAIT = OpenApiParameter("wait", SECONDS, description="Seconds to wait for a command, at most 5 here.")
 
 
 class AckBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

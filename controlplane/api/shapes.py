@@ -6,6 +6,10 @@ from typing import Any
 
 from rest_framework import serializers as s
 
+from audit.canonical import MAX_INTEGER
+
+HEX = "^[0-9a-f]{64}$"
+
 
 class ProblemErrorShape(s.Serializer[Any]):
     """One defect of an input."""
@@ -34,33 +38,48 @@ def problems(*statuses: int) -> dict[Any, Any]:
     return {(status, "application/problem+json"): ProblemShape for status in statuses}
 
 
+def label() -> s.CharField:
+    """Return a word of a list: a data class, a scope."""
+    return s.CharField(min_length=1, max_length=64)
+
+
 class AmountShape(s.Serializer[Any]):
     """Typed money, compared by value."""
 
-    value = s.CharField(help_text="decimal text without a sign, for example 820.00")
-    currency = s.CharField(help_text="ISO 4217")
+    value = s.RegexField(
+        r"^(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,9})?$", help_text="decimal text without a sign, for example 820.00"
+    )
+    currency = s.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217")
 
 
 class AskShape(s.Serializer[Any]):
     """What an agent asks leave for."""
 
-    verb = s.CharField(max_length=120, help_text="dotted, in the verb catalogue: email.send")
-    capability = s.ChoiceField(["read", "write", "notify", "execute"], required=False)
-    destination = s.CharField(required=False, allow_null=True, max_length=2048)
-    units = s.IntegerField(required=False, allow_null=True, min_value=1, help_text="how many things it touches")
+    verb = s.CharField(min_length=1, max_length=120, help_text="dotted, in the verb catalogue: email.send")
+    capability = s.ChoiceField(["read", "write", "notify", "execute"], required=False, allow_null=True)
+    destination = s.CharField(required=False, allow_null=True, min_length=1, max_length=2048)
+    units = s.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="how many things it touches"
+    )
     amount = AmountShape(required=False, allow_null=True)
     payload = s.JSONField(required=False, help_text="the exact JSON that will be executed, at most 256 KiB")
-    data_classes = s.ListField(child=s.CharField(), required=False)
-    data_scopes = s.ListField(child=s.CharField(), required=False, allow_null=True)
+    data_classes = s.ListField(child=label(), required=False, max_length=64)
+    data_scopes = s.ListField(child=label(), required=False, allow_null=True, max_length=64)
     provenance = s.DictField(
-        child=s.CharField(), required=False, help_text="JSON pointer → operator, user, agent, tool, web"
-    )
+        child=s.ChoiceField(["operator", "user", "agent", "tool", "web"]), required=False,
+        help_text="JSON pointer → where the value came from",
+    )  # fmt: skip
     run_id = s.CharField(required=False, allow_null=True, max_length=200)
     step = s.CharField(required=False, max_length=200)
     task = s.CharField(required=False, max_length=200)
     purpose = s.CharField(required=False, max_length=4000)
-    estimated_cost_nanousd = s.IntegerField(required=False, allow_null=True, min_value=0, help_text="nano-USD")
-    executor = s.CharField(required=False, default="self", help_text="self, or the slug of an agent of your team")
+    estimated_cost_nanousd = s.IntegerField(
+        required=False, allow_null=True, min_value=0, max_value=MAX_INTEGER, help_text="nano-USD"
+    )
+    executor = s.CharField(
+        required=False, default="self", min_length=1, max_length=64,
+        help_text="self, or the slug of an agent of your team",
+    )  # fmt: skip
     dry_run = s.BooleanField(required=False, default=False)
 
 
@@ -109,10 +128,10 @@ class AnswerShape(s.Serializer[Any]):
 class RedeemShape(s.Serializer[Any]):
     """What the executor means to execute."""
 
-    digest = s.CharField(help_text="64 hex digits")
+    digest = s.RegexField(HEX, help_text="64 hex digits")
 
 
-class GrantShape(s.Serializer[Any]):
+class GrantStateShape(s.Serializer[Any]):
     """A grant's state."""
 
     id = s.UUIDField()
@@ -123,7 +142,7 @@ class GrantShape(s.Serializer[Any]):
 class RedeemedShape(s.Serializer[Any]):
     """The bytes to execute."""
 
-    grant = GrantShape()
+    grant = GrantStateShape()
     digest = s.CharField()
     canonical = s.CharField(help_text="RFC 8785 text whose SHA-256, behind its domain, is the digest")
     action = s.DictField(help_text="the same, parsed")
@@ -134,7 +153,7 @@ class OutcomeShape(s.Serializer[Any]):
 
     status = s.ChoiceField(["succeeded", "failed"])
     note = s.CharField(required=False, max_length=4000)
-    result_digest = s.CharField(required=False, allow_null=True, help_text="64 hex digits")
+    result_digest = s.RegexField(HEX, required=False, allow_null=True, help_text="64 hex digits")
 
 
 class SelfShape(s.Serializer[Any]):

@@ -12,20 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import sql
-from audit.refusals import invalid
 from controlplane.api import shapes
 from controlplane.api.bodies import below, read_struct
 from controlplane.api.people import PersonView, find, person_of, visible_rows
 from controlplane.api.policies import readable
-from controlplane.gateway import standing as facts
 from controlplane.gateway.answers import moment
-from controlplane.gateway.bodies import AskBody, convert, declared_of
-from controlplane.gateway.verdicts import judged
-from policies import snapshots
-from policies.compile import Snapshot, compile_set
-from policies.destinations import DestinationInvalid, check_destination
-from policies.facts import Action, Declared, Verdict
-from policies.language import parse
+from controlplane.gateway.bodies import declared_of
+from controlplane.gateway.trying import read_action, try_action
+from policies.explaining import Near
+from policies.facts import Action, Verdict
 from policies.operations.decisions import reasons_as_json
 from registry.models import Agent, User
 from registry.states import Environment
@@ -44,7 +39,7 @@ class SimulateBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class SimulateShape(s.Serializer[Any]):
     """A made-up action."""
 
-    agent = s.CharField(help_text="slug of a visible agent")
+    agent = s.CharField(min_length=1, max_length=64, help_text="slug of a visible agent")
     action = shapes.AskShape(help_text="as the agent would ask")
     environment = s.ChoiceField(Environment.choices, required=False, default=Environment.PRODUCTION.value)
     revision = s.IntegerField(
@@ -70,6 +65,23 @@ class WouldHaveShape(s.Serializer[Any]):
     reasons = shapes.ReasonShape(many=True)
 
 
+class MissShape(s.Serializer[Any]):
+    """A selector that did not match."""
+
+    selector = s.CharField(help_text="scope, verb, destination, data_class, capability, amount_over or batch")
+    text = s.CharField(help_text="what the rule wants and what there was")
+
+
+class NearestShape(s.Serializer[Any]):
+    """An allow or review rule that came near."""
+
+    policy = s.CharField()
+    rule = s.CharField()
+    kind = s.CharField()
+    shadow = s.BooleanField(help_text="its policy only records")
+    misses = MissShape(many=True, help_text="empty where the rule permitted the action")
+
+
 class SimulatedShape(s.Serializer[Any]):
     """What the policies alone would say; limits count as unused, budgets are not asked."""
 
@@ -81,6 +93,7 @@ class SimulatedShape(s.Serializer[Any]):
     would_have = WouldHaveShape(many=True)
     policy_revision = s.IntegerField(help_text="0: nothing is published")
     action = ActionFactsShape(allow_null=True, help_text="null where nothing could be extracted")
+    nearest = NearestShape(many=True, help_text="the rules that came nearest to permitting it, the nearest first")
 
 
 class SimulateView(PersonView):
@@ -109,40 +122,19 @@ def simulate(body: SimulateBody, *, by: User, now: datetime) -> dict[str, Any]:
         Invalid: the action cannot be read, with a pointer.
     """
     agent = find(visible_rows(Agent.objects.all(), by), slug=body.agent)
-    if body.environment not in Environment.values:
-        raise invalid("/environment", "unknown_value", f"An environment is one of {', '.join(Environment.values)}.")
-    declared = _declared(body.action)
-    standing = facts.by_agent(agent_id=agent.pk, environment=body.environment, lock=False)
-    number, snapshot = standing.policy_revision, _snapshot(standing, body.revision, by)
-    action, verdict = judged(snapshot, standing.subject(), declared, now=body.at or now)
-    return _told(action, verdict, body.revision or number)
-
-
-def _snapshot(standing: facts.Standing, revision: int | None, by: User) -> Snapshot:
-    if revision is None:
-        return snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
-    document = find(readable(by), number=revision).document
-    return compile_set(parse(document), snapshots.verbs_in_force(), None)
-
-
-def _declared(action: Any) -> Declared:
-    """Read the action as an ask is read.
-
-    Raises:
-        Invalid: with pointers below ``/action``.
-    """
     with below("/action"):
-        body: AskBody = convert(action, AskBody)
-        if body.destination is not None:
-            _check(body.destination)
-        return declared_of(body)
+        action = read_action(body.action)
+        declared_of(action)
+    revision = None if body.revision is None else find(readable(by), number=body.revision)
+    tried = try_action(
+        agent=agent, body=action, environment=body.environment, revision=revision, at=body.at, now=now
+    )  # fmt: skip
+    return {**_told(tried.action, tried.verdict, tried.revision), "nearest": [_nearest(near) for near in tried.near]}
 
 
-def _check(destination: str) -> None:
-    try:
-        check_destination(destination)
-    except DestinationInvalid as error:
-        raise invalid("/destination", error.code, error.detail) from error
+def _nearest(near: Near) -> dict[str, Any]:
+    misses = [{"selector": miss.selector, "text": miss.text} for miss in near.misses]
+    return {"policy": near.policy, "rule": near.rule, "kind": near.kind, "shadow": near.shadow, "misses": misses}
 
 
 def _told(action: Action | None, verdict: Verdict, revision: int) -> dict[str, Any]:

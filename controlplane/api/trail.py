@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import django_filters as df
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from rest_framework import serializers as s
 from rest_framework.request import Request
 
 from audit.models import Entry, Seal
 from controlplane.api.filters import Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads
-from registry.models import Agent, Team, User
+from registry.models import User
 
 _ACTORS = [("person", "person"), ("agent", "agent"), ("system", "system")]
 
@@ -66,14 +66,8 @@ class EntryFilters(df.FilterSet):
 def readable(user: User) -> QuerySet[Entry]:
     """Return the entries that a person reads: their teams' (as these were then) and their agents'; all for some."""
     sealed = Seal.objects.filter(entry_id=OuterRef("pk"))
-    rows = Entry.objects.annotate(seq=Subquery(sealed.values("seq")), hash=Subquery(sealed.values("hash")))
-    if user.sees_everything:
-        return rows
-    if not user.is_active:
-        return rows.none()
-    teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
-    agents = list(Agent.objects.filter(owner=user).values_list("slug", flat=True))
-    return rows.filter(Q(team__in=teams) | Q(agent__in=agents))
+    rows = Entry.objects.visible_to(user)
+    return rows.annotate(seq=Subquery(sealed.values("seq")), hash=Subquery(sealed.values("hash")))
 
 
 @reads("list_audit")

@@ -17,7 +17,7 @@ from controlplane.api.bodies import read_struct
 from controlplane.api.filters import Choice, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, PersonView, find, person_of, reads, visible_rows
 from registry.models import Agent, AgentVersion, Release
-from registry.operations import create_version, promote, roll_back
+from registry.operations import create_version, discard_draft, promote, roll_back
 from registry.states import Environment, ReleaseState, VersionState
 
 Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -60,7 +60,7 @@ class ReleaseShape(s.Serializer[Any]):
 class NewVersionShape(s.Serializer[Any]):
     """A draft to add."""
 
-    agent = s.CharField(help_text="slug")
+    agent = s.CharField(min_length=1, max_length=64, help_text="slug")
     definition = s.DictField(help_text="prompts, model preferences, tools, configuration; no secrets")
     note = s.CharField(required=False, max_length=4000)
 
@@ -68,16 +68,19 @@ class NewVersionShape(s.Serializer[Any]):
 class PromoteShape(s.Serializer[Any]):
     """Which version goes live where."""
 
-    agent = s.CharField(help_text="slug")
+    agent = s.CharField(min_length=1, max_length=64, help_text="slug")
     version = s.IntegerField(min_value=1, help_text="number within the agent")
     environment = s.ChoiceField(Environment.choices)
-    checksum = s.CharField(required=False, help_text="of the definition that was read; another one by now is refused")
+    checksum = s.RegexField(
+        shapes.HEX, required=False, allow_null=True,
+        help_text="of the definition that was read; another one by now is refused",
+    )  # fmt: skip
 
 
 class RollBackShape(s.Serializer[Any]):
     """Where to go one version back."""
 
-    agent = s.CharField(help_text="slug")
+    agent = s.CharField(min_length=1, max_length=64, help_text="slug")
     environment = s.ChoiceField(Environment.choices)
 
 
@@ -156,6 +159,23 @@ class VersionView(DetailView):
 
     queryset = AgentVersion.objects.select_related("agent", "created_by")
     serializer_class = VersionShape
+
+
+class DiscardView(VersionView):
+    """Give a draft up."""
+
+    http_method_names = ["post"]
+
+    @extend_schema(
+        operation_id="discard_version", request=None,
+        responses={200: VersionShape, **shapes.problems(401, 403, 404, 409)},
+    )  # fmt: skip
+    def post(self, request: Request, id: int) -> Response:
+        """Discard a draft for good; its number is not used again."""
+        rows = AgentVersion.objects.select_related("agent__team", "created_by")
+        version = find(visible_rows(rows, person_of(request)), id=id)
+        discard_draft(version=version, by=person_of(request), now=sql.now())
+        return self.show(version)
 
 
 @reads("list_releases")

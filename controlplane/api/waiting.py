@@ -14,6 +14,8 @@ from controlplane.api.problems import BadQuery
 MOST_SECONDS = 5.0
 MOST_WAITERS = 4
 _PAUSE = 0.2
+# How the schema describes ``?wait=``.
+SECONDS = {"type": "string", "pattern": "^[0-9]{1,5}s?$"}
 
 _seats = threading.BoundedSemaphore(MOST_WAITERS)
 _nobody = threading.Event()
@@ -27,7 +29,7 @@ def read_wait(text: str | None) -> float:
     Raises:
         BadQuery: not a number of seconds.
     """
-    if not text:
+    if text is None:
         return 0.0
     digits = text.removesuffix("s")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 6):

@@ -1,8 +1,8 @@
 """What every list and object page of the console has in common.
 
-guardian does not filter Django's admin: here rows that a person may not see are not in the
-queryset, and nothing is added, changed or deleted by a stock form. Writing goes through the
-dialogs (`controlplane.console.dialogs`), which call operations.
+What a person may see is decided in `controlplane.console.rights`; nothing is added, changed or
+deleted by a stock form. Writing goes through the dialogs (`controlplane.console.dialogs`), which
+call operations.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.apps import apps
+from django.contrib.admin import AdminSite
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
-from unfold.paginator import InfinitePaginator
 
-from controlplane.console.people import viewer
-from registry.models import User
-from registry.states import Role
+from controlplane.console import rights
+from controlplane.console.changelist import CursorChangeList, read_around
+from controlplane.console.cursors import BadCursor
 
 if TYPE_CHECKING:
     from controlplane.console.dialogs import Dialog
 
-EVERYBODY = frozenset(Role.values)
-READERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER, Role.AUDITOR})
+# Beside the pages that name them.
+EVERYBODY, READERS = rights.EVERYBODY, rights.READERS
 _READING = ("GET", "HEAD")
+# The script asks with this header how many rows came since the first one that it shows.
+NEW_SINCE = "X-Console-New-Since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,11 @@ class Sheet:
     buttons: tuple[Button, ...] = ()
 
 
-class ConsoleAdmin(ModelAdmin):
+class ConsoleAdmin(rights.ByRights, ModelAdmin):
     """A list and an object page, read only, of what the person may see.
 
     Attributes:
         plural: what the pages are called; the model's own plural when left out.
-        roles: who has these pages at all.
-        related: what the queryset joins.
         page_template: of the object page.
         dialogs: of one object, by the word in their address.
         list_dialogs: of the list.
@@ -95,53 +96,18 @@ class ConsoleAdmin(ModelAdmin):
     """
 
     plural: ClassVar[str] = ""
-    roles: ClassVar[frozenset[str]] = READERS
-    related: ClassVar[tuple[str, ...]] = ()
     page_template: ClassVar[str] = "console/sheet.html"
     dialogs: ClassVar[Mapping[str, type[Dialog]]] = {}
     list_dialogs: ClassVar[Mapping[str, type[Dialog]]] = {}
     empty: ClassVar[Empty] = Empty("Nothing here yet.")
 
     change_list_template = "console/list.html"
-    paginator = InfinitePaginator
     show_full_result_count = False
+    # The list's address is kept by the browser, not in every link of every row.
+    preserve_filters = False
     list_per_page = 50
     actions = None
     search_help_text = "Search"
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the person has these pages."""
-        user = request.user
-        return isinstance(user, User) and user.is_active and user.role in self.roles
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whether the person has these pages and sees the object."""
-        return self.has_module_permission(request) and (
-            obj is None or self.get_queryset(request).filter(pk=obj.pk).exists()
-        )
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is added by a stock form."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is changed by a stock form."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is deleted by a stock form."""
-        return False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the rows that the person may see."""
-        rows: QuerySet[Any] = self.visible(viewer(request))
-        # Without names it would join every foreign key there is.
-        return rows.select_related(*self.related) if self.related else rows
-
-    def visible(self, user: User) -> QuerySet[Any]:
-        """Return the rows that a person may see."""
-        rows: QuerySet[Any] = self.model._default_manager.visible_to(user)
-        return rows
 
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses: list, dialogs, object. There are no stock forms."""
@@ -159,17 +125,6 @@ class ConsoleAdmin(ModelAdmin):
             ),
             path("<str:object_id>/", wrap(self.change_view), name=f"{label}_change"),
         ]
-
-    def found(self, request: HttpRequest, object_id: str) -> Any:
-        """Return the object.
-
-        Raises:
-            Http404: missing, or not theirs to see: the answer is the same.
-        """
-        row = self.get_object(request, object_id) if self.has_module_permission(request) else None
-        if row is None:
-            raise Http404
-        return row
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Mapping[str, Any] | None = None
@@ -198,6 +153,10 @@ class ConsoleAdmin(ModelAdmin):
         frame = {**self.admin_site.each_context(request), **up, **context}
         return TemplateResponse(request, template, frame, status=status)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CursorChangeList]:
+        """Page by keys."""
+        return CursorChangeList
+
     def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
         """Show the list; nothing can be posted to it."""
         if request.method not in _READING:
@@ -209,7 +168,10 @@ class ConsoleAdmin(ModelAdmin):
         }
         response: HttpResponse = super().changelist_view(request, context)
         if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
-            response.context_data |= _around(response.context_data["cl"])
+            cl = response.context_data["cl"]
+            if NEW_SINCE in request.headers:
+                return _count_new(cl, request.headers[NEW_SINCE])
+            response.context_data["around"] = read_around(cl, request)
         return response
 
     @property
@@ -226,32 +188,19 @@ class ConsoleAdmin(ModelAdmin):
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{word}", args=[row.pk])
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One filter of a list, as it is drawn; `tab` where it is the row of tabs."""
-
-    title: str
-    choices: tuple[Mapping[str, Any], ...]
-    tab: bool
-
-    @property
-    def chosen(self) -> str:
-        """What is chosen now."""
-        return next((str(choice["display"]) for choice in self.choices if choice["selected"]), "All")
+def _count_new(cl: CursorChangeList, place: str) -> HttpResponse:
+    """Answer how many rows stand before the first one shown, as a bare number."""
+    try:
+        found = cl.count_new(place)
+    except BadCursor:
+        return HttpResponseBadRequest()
+    return HttpResponse(str(found), content_type="text/plain")
 
 
-def _around(cl: Any) -> dict[str, Any]:
-    """Return what the list shows around its rows. Nothing is counted: a full page may have a next one."""
-    filters = tuple(
-        Filter(str(spec.title), tuple(spec.choices(cl)), getattr(spec, "is_tab", False)) for spec in cl.filter_specs
-    )
-    first, full = cl.page_num == 1, len(cl.result_list) == cl.list_per_page
-    return {
-        "filters": filters,
-        "is_filtered": bool(cl.filter_params) or not first,
-        "previous_page": "" if first else cl.get_query_string({"p": cl.page_num - 1}),
-        "next_page": cl.get_query_string({"p": cl.page_num + 1}) if full else "",
-    }
+def pages_of(site: AdminSite) -> dict[type[Model], ConsoleAdmin]:
+    """Return the console's pages by their model."""
+    found = {model: site.get_model_admin(model) for model in apps.get_models() if site.is_registered(model)}
+    return {model: pages for model, pages in found.items() if isinstance(pages, ConsoleAdmin)}
 
 
 def page_of(row: Model, word: str = "change") -> str:

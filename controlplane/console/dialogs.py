@@ -16,6 +16,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,7 @@ from audit.refusals import Forbidden, PreconditionFailed, Refusal
 from controlplane.console.admins import list_of
 from controlplane.console.people import viewer
 from registry.models import User
+from runs.redaction import redact_text
 
 if TYPE_CHECKING:
     from controlplane.console.admins import ConsoleAdmin
@@ -38,10 +40,18 @@ class NoForm(forms.Form):
     """Nothing to fill in."""
 
 
+class WordsField(forms.CharField):
+    """What a person says, kept in the trail for ever: without secrets."""
+
+    def clean(self, value: Any) -> str:
+        """Return the text."""
+        return redact_text(super().clean(value))
+
+
 class Reason(forms.Form):
     """Why; required."""
 
-    reason = forms.CharField(
+    reason = WordsField(
         label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail.",
     )  # fmt: skip
@@ -50,7 +60,7 @@ class Reason(forms.Form):
 class OptionalReason(forms.Form):
     """Why; may be left out."""
 
-    reason = forms.CharField(
+    reason = WordsField(
         label="Reason", max_length=LONGEST_REASON, required=False, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail.",
     )  # fmt: skip
@@ -159,7 +169,7 @@ class Dialog(View):
             done = self.perform(form.cleaned_data)
         except Refusal as refusal:
             return self.answer(form, refusal)
-        if isinstance(done, HttpResponse):
+        if isinstance(done, HttpResponseBase):
             return done
         messages.success(request, done.text)
         return HttpResponseRedirect(done.url)

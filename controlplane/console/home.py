@@ -15,16 +15,21 @@ from controlplane import demo
 from controlplane.console import charts, formats, states
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.costs import BudgetRow, spend_chart, standing_of
-from controlplane.console.runs.reading import failed_since, failures_url
+from controlplane.console.counting import count_up_to, written
+from controlplane.console.runs.reading import failures_url
 from costs.models import Budget
 from costs.summaries import SpendSummary, spend_summary
 from policies.models import Decision
 from policies.states import Effect
-from registry.models import Agent, KillSwitch, User
-from registry.states import AgentState, KillState, Role
+from registry.models import Agent, AgentKey, User
+from registry.states import AgentState, KeyState, Role
+from runs.models import Failure, Run
+from runs.states import FailureState
 
 DAY: Final = timedelta(hours=24)
 MOST_NEEDS: Final = 7
+KEYS_END_SOON: Final = timedelta(days=7)
+MOST_COUNTED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class HomePage:
     """Everything that Home shows; parts that a role does not have are None.
 
     Attributes:
-        waiting: open requests that this person may review; `held` all open ones that they see.
+        waiting: open requests that this person may review; `held` all open ones that they see; written, up to a bound.
         failed: runs that failed in the last 24 hours, and the list of them.
         one_time: whether this person's password was set by somebody else.
         is_new: whether there is no agent in the whole installation yet.
@@ -71,14 +76,13 @@ class HomePage:
 
     role: str
     needs: tuple[Need, ...]
-    waiting: int
+    waiting: str
     waiting_url: str
-    held: int
+    held: str
     held_url: str
     agents: tuple[Tile, ...]
     agents_url: str
-    kills: tuple[Need, ...]
-    failed: int
+    failed: str
     failed_url: str
     effects: tuple[Tile, ...]
     decisions: int
@@ -99,22 +103,22 @@ def read_home(user: User, *, now: datetime) -> HomePage:
     """Read the page for one person."""
     mine = ApprovalRequest.objects.in_time(now).reviewed_by(user)
     held = ApprovalRequest.objects.in_time(now).visible_to(user)
+    failed = Run.objects.visible_to(user).failed().since(now - DAY)
+    waiting, open_requests, failures = count_up_to((mine, held, failed), MOST_COUNTED)
     effects = _effects(user, now)
     spend = spend_summary(user=user, now=now)
     budgets = _budgets(user, spend)
-    kills = _kills(user)
     is_new = not Agent.objects.exists()
     return HomePage(
         role=user.role,
         needs=_needs(user, mine, budgets, now),
-        waiting=mine.count(),
+        waiting=written(waiting, MOST_COUNTED),
         waiting_url=list_of(ApprovalRequest, "show=mine"),
-        held=held.count(),
+        held=written(open_requests, MOST_COUNTED),
         held_url=list_of(ApprovalRequest, "show=open"),
         agents=_agents(user),
         agents_url=list_of(Agent),
-        kills=kills,
-        failed=failed_since(user, now - DAY),
+        failed=written(failures, MOST_COUNTED),
         failed_url=failures_url("24h"),
         effects=effects,
         decisions=sum(tile.count for tile in effects),
@@ -150,6 +154,8 @@ def _needs(user: User, mine: ApprovalQuerySet, budgets: Sequence[BudgetRow], now
             )
             for row in unknown.select_related("agent", "decision").order_by("-id")[:MOST_NEEDS]
         ]
+    if user.role not in {Role.REVIEWER, Role.AUDITOR}:
+        needs += [*_fresh_failures(user, now), *_ending_keys(user, now)]
     needs += [
         Need(
             "budget", row.standing,
@@ -162,19 +168,26 @@ def _needs(user: User, mine: ApprovalQuerySet, budgets: Sequence[BudgetRow], now
     return tuple(needs[:MOST_NEEDS])
 
 
-def _kills(user: User) -> tuple[Need, ...]:
-    if user.role == Role.REVIEWER:
-        return ()
-    rows = KillSwitch.objects.in_force().select_related("thrown_by", "team")[:MOST_NEEDS]
-    visible = set(Agent.objects.visible_to(user).values_list("team__slug", flat=True))
-    return tuple(
+def _fresh_failures(user: User, now: datetime) -> list[Need]:
+    rows = Failure.objects.visible_to(user).filter(state__in=(FailureState.NEW, FailureState.REGRESSED)).unmuted(now)
+    return [
         Need(
-            "kill", KillState.IN_FORCE, f"{row.get_scope_display()} {row.value}: {row.reason} ({row.thrown_by})",
-            None, page_of(row), "Open",
+            "failure", row.state, f"{row} of {row.agent.slug}, {formats.plural(row.count, 'time')}",
+            None, page_of(row), "Look into",
         )
-        for row in rows
-        if row.team is None or user.sees_everything or row.team.slug in visible
+        for row in rows.select_related("agent").order_by("-last_seen", "-id")[:MOST_NEEDS]
+    ]  # fmt: skip
+
+
+def _ending_keys(user: User, now: datetime) -> list[Need]:
+    rows = AgentKey.objects.filter(
+        agent__in=Agent.objects.visible_to(user).active().values("pk"),
+        state=KeyState.LIVE, expires_at__gt=now, expires_at__lt=now + KEYS_END_SOON,
     )  # fmt: skip
+    return [
+        Need("key", row.state, f"Key {row.public_id} of {row.agent.slug} ends", row.expires_at, page_of(row), "Look at")
+        for row in rows.select_related("agent").order_by("expires_at", "id")[:MOST_NEEDS]
+    ]
 
 
 def _agents(user: User) -> tuple[Tile, ...]:

@@ -44,13 +44,17 @@ class Tab(admin.SimpleListFilter):
     def choices(self, changelist: Any) -> Any:
         """Yield the tabs."""
         for value, name in self.lookup_choices:
-            query = changelist.get_query_string({self.parameter_name: value}, ["p"])
+            query = changelist.get_query_string({self.parameter_name: value})
             yield {"selected": value == self.value(), "query_string": query, "display": name}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Apply the open tab."""
-        keep = next(keep for value, _, keep in self.tabs if value == self.value())
-        return keep(queryset, viewer(request), timezone.now())
+        return self.keep(queryset, self.value())
+
+    def keep(self, queryset: QuerySet[Any], tab: str) -> QuerySet[Any]:
+        """Keep the rows of one tab."""
+        narrow = next(narrow for value, _, narrow in self.tabs if value == tab)
+        return narrow(queryset, self.user, timezone.now())
 
 
 class Since(admin.SimpleListFilter):

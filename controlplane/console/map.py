@@ -7,11 +7,11 @@ from django.db.models import Model
 from approvals.models import ApprovalRequest, Grant, Queue
 from audit.models import Entry
 from controlplane.console.admins import ConsoleAdmin
-from controlplane.console.approvals.lists import ApprovalPages, GrantPages, QueuePages
-from controlplane.console.audit import EntryPages
-from controlplane.console.costs import BudgetPages, UsagePages
+from controlplane.console.approvals.lists import ApprovalPages, GrantPages
+from controlplane.console.costs import BudgetPages, PricePages, UsagePages
 from controlplane.console.policies.decisions import DecisionPages
 from controlplane.console.policies.revisions import RevisionPages
+from controlplane.console.queues import QueuePages
 from controlplane.console.registry.agents import AgentPages
 from controlplane.console.registry.directory import PeoplePages, TeamPages, VerbPages
 from controlplane.console.registry.others import (
@@ -23,7 +23,8 @@ from controlplane.console.registry.others import (
 from controlplane.console.registry.versions import VersionPages
 from controlplane.console.runs.pages import FailurePages, RunPages
 from controlplane.console.site import ConsoleSite
-from costs.models import Budget, Usage
+from controlplane.console.trail import EntryPages
+from costs.models import Budget, ModelPrice, Usage
 from policies.models import Decision, Revision
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
 from runs.models import Failure, Run
@@ -34,6 +35,7 @@ PAGES: dict[type[Model], type[ConsoleAdmin]] = {
     Queue: QueuePages,
     Entry: EntryPages,
     Budget: BudgetPages,
+    ModelPrice: PricePages,
     Usage: UsagePages,
     Decision: DecisionPages,
     Revision: RevisionPages,

@@ -7,18 +7,19 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from approvals.models import ApprovalRequest, Grant, Queue
 from audit.models import Entry
+from controlplane.console import counting
 from controlplane.console.admins import list_of
-from costs.models import Budget, Usage
+from controlplane.console.frame import MOST_COUNTED, read_frame
+from costs.models import Budget, ModelPrice, Usage
 from policies.models import Decision, Revision
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
 from registry.states import Role
 from runs.models import Failure, Run
 
-_MOST_COUNTED = 99
+_HOMES = frozenset({"/", "/home/"})
 _READERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER, Role.AUDITOR})
 _ALL = frozenset(Role.values)
 _ADMIN = frozenset({Role.ADMIN})
@@ -49,7 +50,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, type[Model] | None, frozenset[st
             ("Kill switches", "emergency_home", KillSwitch, _READERS),
         ),
     ),
-    ("Money", (("Costs and budgets", "payments", Budget, _READERS), ("Model calls", "receipt_long", Usage, _READERS))),
+    (
+        "Money",
+        (
+            ("Costs and budgets", "payments", Budget, _READERS),
+            ("Prices", "sell", ModelPrice, _READERS),
+            ("Model calls", "receipt_long", Usage, _READERS),
+        ),
+    ),
     (
         "Trust",
         (("Audit", "history", Entry, _READERS), ("Teams", "groups", Team, _ALL), ("People", "person", User, _ADMIN)),
@@ -62,12 +70,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     user = request.user
     if not isinstance(user, User):
         return []
-    waiting = _waiting(user)
+    frame = read_frame(request)
+    badges: dict[type[Model], int] = {ApprovalRequest: frame.waiting, Failure: frame.failures}
     return [
         {
             "title": title,
             "items": [
-                _item(name, icon, model, waiting if model is ApprovalRequest else 0)
+                _item(name, icon, model, badges.get(model, 0) if model else 0, request.path)
                 for name, icon, model, roles in items
                 if user.role in roles
             ],
@@ -76,14 +85,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _item(name: str, icon: str, model: type[Model] | None, badge: int) -> dict[str, Any]:
-    item: dict[str, Any] = {"title": name, "icon": icon, "link": list_of(model) if model else reverse("admin:index")}
+def _item(name: str, icon: str, model: type[Model] | None, badge: int, path: str) -> dict[str, Any]:
+    # Home alone has two addresses: it is where most people land.
+    item: dict[str, Any] = (
+        {"title": name, "icon": icon, "link": list_of(model)}
+        if model
+        else {"title": name, "icon": icon, "link": reverse("admin:home"), "active": path in _HOMES}
+    )
     if badge:
-        item |= {"badge": f"{badge}" if badge <= _MOST_COUNTED else f"{_MOST_COUNTED}+", "badge_variant": "primary"}
+        item |= {"badge": counting.written(badge, MOST_COUNTED), "badge_variant": "primary"}
     return item
-
-
-def _waiting(user: User) -> int:
-    """Count what waits for the person, up to a bound."""
-    mine = ApprovalRequest.objects.in_time(timezone.now()).reviewed_by(user)
-    return mine.order_by()[: _MOST_COUNTED + 1].count()

@@ -1,24 +1,36 @@
-"""The search field of the sidebar: names and ids, of what the person may see."""
+"""The palette: pages, actions, names, ids and digests, of what the person may see.
+
+Nothing is remembered between two searches: a hit that outlives a revoked right would be a leak.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.contrib.admin import AdminSite
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
 
-from approvals.models import ApprovalRequest
-from controlplane.console.admins import page_of
+from approvals.models import ApprovalRequest, Grant
+from audit.models import Entry
+from controlplane.console.admins import page_of, pages_of
+from controlplane.console.frame import read_frame
+from controlplane.console.navigation import navigation
+from controlplane.console.people import viewer
 from policies.models import Decision
 from registry.models import Agent, Team, User
 from registry.states import Role
-from runs.models import Run
+from runs.models import Failure, Run
 
 MOST: Final = 8
 _LONGEST: Final = 200
-_ID: Final = re.compile(r"[0-9a-fA-F-]{32,36}\Z")
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}\Z")
+_DIGEST: Final = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +42,101 @@ class Hit:
     url: str
 
 
-def find(term: str, *, user: User) -> tuple[Hit, ...]:
-    """Find by name, or one object by its whole id.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What was found of one kind."""
+
+    kind: str
+    hits: tuple[Hit, ...]
+
+
+def find(term: str, *, request: HttpRequest, site: AdminSite) -> tuple[Group, ...]:
+    """Find pages, actions and objects by name, or objects by a whole id or digest.
 
     Args:
-        term: what was typed.
-        user: who looks; nothing that they may not see is found.
+        term: what was typed; nothing shows the pages.
+        request: whose person looks; nothing that they may not see is found.
+        site: whose pages and buttons are offered.
     """
-    term = term.strip()[:_LONGEST]
-    if not term:
-        return ()
-    if _ID.match(term):
-        return tuple(_by_id(term, user))
+    user = viewer(request)
+    term = term.strip().replace("\0", "")[:_LONGEST]
+    digest = _DIGEST.match(term)
+    if digest:
+        hits = list(_by_digest(digest[1].lower(), user))
+    elif _ID.match(term):
+        hits = list(_by_id(UUID(term), user))
+    else:
+        words = term.lower()
+        hits = [hit for hit in _places(request, site) if words in hit.title.lower()]
+        if term:
+            hits += _by_name(term, user)
+    kinds = dict.fromkeys(hit.kind for hit in hits)
+    most = MOST if term else len(hits)
+    return tuple(Group(kind, tuple(hit for hit in hits if hit.kind == kind)[:most]) for kind in kinds)
+
+
+def _places(request: HttpRequest, site: AdminSite) -> Iterator[Hit]:
+    for group in navigation(request):
+        for item in group["items"]:
+            yield Hit(item["title"], "page", item["link"])
+    for pages in pages_of(site).values():
+        if pages.has_module_permission(request):
+            for button in pages.list_buttons(request):
+                if not button.obstacle:
+                    yield Hit(button.label, "action", button.url)
+    pause_url = read_frame(request).pause_url
+    if pause_url:
+        yield Hit("Pause everything…", "action", pause_url)
+    yield Hit("Keyboard shortcuts…", "action", reverse("admin:shortcuts"))
+    yield Hit("Change your password…", "action", reverse("admin:password_change"))
+
+
+def _by_name(term: str, user: User) -> list[Hit]:
+    named = Q(slug__icontains=term) | Q(name__icontains=term)
     hits: list[Hit] = []
     if user.role != Role.REVIEWER:
-        agents = Agent.objects.visible_to(user).filter(Q(slug__icontains=term) | Q(name__icontains=term))
-        hits += [Hit(row.name, "agent", page_of(row)) for row in agents[:MOST]]
-    teams = Team.objects.visible_to(user).filter(Q(slug__icontains=term) | Q(name__icontains=term))
-    hits += [Hit(row.name, "team", page_of(row)) for row in teams[:MOST]]
+        hits += _hits("agent", Agent.objects.visible_to(user).filter(named))
+    hits += _hits("team", Team.objects.visible_to(user).filter(named))
+    if user.role == Role.ADMIN:
+        hits += _hits("person", User.objects.filter(username__icontains=term).order_by("username"))
     held = ApprovalRequest.objects.visible_to(user).open().filter(decision__verb__icontains=term)
-    hits += [Hit(str(row), "approval", page_of(row)) for row in held.select_related("agent", "decision")[:MOST]]
-    return tuple(hits)
-
-
-def _by_id(term: str, user: User) -> list[Hit]:
-    try:
-        wanted = UUID(term)
-    except ValueError:
-        return []
-    kinds: tuple[tuple[str, QuerySet[Any]], ...] = (
-        ("approval", ApprovalRequest.objects.visible_to(user).select_related("agent", "decision")),
-    )
+    hits += _hits("approval", held.select_related("agent", "decision"))
     if user.role != Role.REVIEWER:
-        kinds += (("decision", Decision.objects.visible_to(user)), ("run", Run.objects.visible_to(user)))
-    return [Hit(str(row), kind, page_of(row)) for kind, rows in kinds for row in rows.filter(pk=wanted)]
+        # Runs are many: their own name is looked up, not looked for.
+        hits += _hits("run", Run.objects.visible_to(user).filter(Q(external_id=term) | Q(event_id=term)))
+        groups = Failure.objects.visible_to(user).open().filter(
+            Q(error_type__icontains=term) | Q(message__icontains=term)
+        )  # fmt: skip
+        hits += _hits("failure", groups.select_related("agent"))
+    return hits
+
+
+def _by_id(wanted: UUID, user: User) -> Iterator[Hit]:
+    yield from _hits("approval", _requests(user).filter(pk=wanted))
+    if user.role == Role.REVIEWER:
+        return
+    yield from _hits("decision", Decision.objects.visible_to(user).filter(pk=wanted))
+    yield from _hits("run", Run.objects.visible_to(user).filter(pk=wanted))
+    yield from _hits("grant", Grant.objects.visible_to(user).filter(pk=wanted).select_related("agent", "decision"))
+    if user.sees_everything:
+        yield from _hits("entry of the trail", Entry.objects.filter(pk=wanted))
+
+
+def _by_digest(digest: str, user: User) -> Iterator[Hit]:
+    yield from _hits("approval", _requests(user).filter(revisions__digest=digest).distinct())
+    if user.role == Role.REVIEWER:
+        return
+    yield from _hits("decision", Decision.objects.visible_to(user).filter(digest=digest))
+    yield from _hits("grant", Grant.objects.visible_to(user).filter(digest=digest).select_related("agent", "decision"))
+
+
+def _requests(user: User) -> QuerySet[ApprovalRequest]:
+    return ApprovalRequest.objects.visible_to(user).select_related("agent", "decision")
+
+
+def _hits(kind: str, rows: QuerySet[Any]) -> list[Hit]:
+    return [Hit(_title(row), kind, page_of(row)) for row in rows[:MOST]]
+
+
+def _title(row: Model) -> str:
+    return f"{row.name} ({row.slug})" if isinstance(row, Agent | Team) else str(row)

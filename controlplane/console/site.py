@@ -11,11 +11,23 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
+from approvals.models import ApprovalRequest
+from audit.models import Entry
+from controlplane.console import frame
 from controlplane.console.accounts import OwnPassword
+from controlplane.console.admins import list_of
 from controlplane.console.demonstration import LoadDemonstration
+from controlplane.console.dialogs import FRAGMENT
 from controlplane.console.home import read_home
+from controlplane.console.pausing import PauseEverything
 from controlplane.console.people import viewer
+from controlplane.console.preferences import ForgetView, SaveView, Shortcuts
 from controlplane.console.searching import find
+from controlplane.console.welcome import Welcome
+from registry.states import Role
+
+# Who does not begin at Home begins where their work is.
+_LANDING = {Role.REVIEWER: ApprovalRequest, Role.AUDITOR: Entry}
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -27,7 +39,24 @@ class ConsoleSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """Return the addresses that belong to no model."""
-        return [path("demo/", self.admin_view(LoadDemonstration.as_view(site=self)), name="demo")]
+        wrap = self.admin_view
+        return [
+            path("home/", wrap(self.home), name="home"),
+            path("welcome/", wrap(Welcome.as_view(site=self)), name="welcome"),
+            path("demo/", wrap(LoadDemonstration.as_view(site=self)), name="demo"),
+            path("pause-everything/", wrap(PauseEverything.as_view(site=self)), name="pause_everything"),
+            path("shortcuts/", wrap(Shortcuts.as_view(site=self)), name="shortcuts"),
+            path("views/save/", wrap(SaveView.as_view(site=self)), name="save_view"),
+            path("views/<int:view_id>/forget/", wrap(ForgetView.as_view(site=self)), name="forget_view"),
+        ]
+
+    def extra_context(self, context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+        """Add what stands around every page."""
+        return frame.add(context, request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Lead to the one way in: Django's own log-in knows no second factor."""
+        return HttpResponseRedirect(reverse("account_login"))
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Change one's own password."""
@@ -41,16 +70,30 @@ class ConsoleSite(UnfoldAdminSite):
         return HttpResponseRedirect(reverse("admin:index"))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Land by role: reviewers where requests wait, auditors at the trail, everybody else at Home."""
+        model = _LANDING.get(Role(viewer(request).role))
+        return HttpResponseRedirect(list_of(model)) if model else self.home(request)
+
+    def home(self, request: HttpRequest) -> HttpResponse:
         """Show what waits for this person, and whether anything is wrong."""
         request.current_app = self.name
         page = read_home(viewer(request), now=timezone.now())
-        context = {**self.each_context(request), "title": "Home", "page": page, **(extra_context or {})}
-        return TemplateResponse(request, "console/home.html", context)
+        return TemplateResponse(
+            request, "console/home.html", {**self.each_context(request), "title": "Home", "page": page}
+        )
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Search by name or id, afresh each time: remembered hits would outlive a revoked right."""
-        hits = find(request.GET.get("s", ""), user=viewer(request))
-        return TemplateResponse(request, "console/search.html", {"hits": hits}, headers={"HX-Trigger": "search"})
+        """Search by name, id or digest, afresh each time: remembered hits would outlive a revoked right."""
+        term = request.GET.get("s", "")
+        context = {"groups": find(term, request=request, site=self), "term": term}
+        if request.headers.get(FRAGMENT):
+            response = TemplateResponse(request, "console/hits.html", context)
+        else:
+            request.current_app = self.name
+            context = {**self.each_context(request), **context, "title": "Search"}
+            response = TemplateResponse(request, "console/search.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 def stylesheet(request: HttpRequest) -> str:

@@ -13,7 +13,16 @@ from approvals.states import ApprovalState, GrantState, Verdict
 from audit.chain import Verdict as TrailVerdict
 from costs.states import ReservationState
 from policies.states import Effect, RevisionState
-from registry.states import AgentState, CommandState, Enforcement, KeyState, KillState, ReleaseState, VersionState
+from registry.states import (
+    AgentState,
+    CommandState,
+    Enforcement,
+    KeyState,
+    KillState,
+    ReleaseState,
+    TransferState,
+    VersionState,
+)
 from runs.states import FailureState, RunStatus
 
 # Shapes by name, as paths in a box of 16 × 16. They differ in outline, so that greyscale tells them apart.
@@ -115,6 +124,7 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
         VersionState.STAGING: Mark("busy", "ring", "staging"),
         VersionState.PRODUCTION: Mark("good", "dot", "production"),
         VersionState.ARCHIVED: Mark("still", "dash", "archived"),
+        VersionState.DISCARDED: Mark("still", "cross", "discarded"),
     },
     "release": {
         ReleaseState.LIVE: Mark("good", "dot", "live"),
@@ -131,6 +141,11 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
         CommandState.SUCCEEDED: Mark("good", "check", "succeeded"),
         CommandState.FAILED: Mark("bad", "cross", "failed"),
         CommandState.EXPIRED: Mark("warn", "hourglass", "not acknowledged"),
+    },
+    "transfer": {
+        TransferState.PROPOSED: Mark("people", "half", "proposed"),
+        TransferState.ACCEPTED: Mark("good", "check", "accepted"),
+        TransferState.DECLINED: Mark("still", "cross", "declined"),
     },
     "kill": {
         KillState.IN_FORCE: Mark("bad", "pause", "in force"),
@@ -172,6 +187,10 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
     "mode": {
         "enforce": Mark("good", "shield", "enforced"),
         "shadow": Mark("shadow", "dashed", "shadow"),
+    },
+    "todo": {
+        "done": Mark("good", "check", "done"),
+        "open": Mark("busy", "ring", "to do"),
     },
     "person": {
         "active": Mark("good", "dot", "active"),

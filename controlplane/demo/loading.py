@@ -59,7 +59,7 @@ def load(*, by: User, now: datetime) -> Loaded:
     for name, role in PEOPLE.items():
         if not User.objects.filter(username=name).exists():
             passwords[name] = secrets.token_urlsafe(12)
-            create_user(username=name, role=role, password=passwords[name], by=by, now=now)
+            create_user(username=name, role=role, password=passwords[name], one_time=True, by=by, now=now)
     text = (HERE / "document.yaml").read_text(encoding="utf-8")
     apply_document(text=text, by=by, now=now, dry_run=False)
     team = Team.objects.get(slug=TEAM)

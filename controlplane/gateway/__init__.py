@@ -4,18 +4,10 @@ The only room that knows the whole way. It holds no rules of its own: it reads f
 judged, takes what was judged, and writes it down, each in one transaction.
 """
 
-from controlplane.gateway.asking import ask
 from controlplane.gateway.editing import edit
-from controlplane.gateway.redeeming import Redeemed, redeem
-from controlplane.gateway.reporting import (
-    amend_run,
-    cancel,
-    import_executions,
-    ingest,
-    outcome,
-    report_run,
-    report_step,
-)
+from controlplane.gateway.measured import amend_run, ask, ingest, outcome, redeem, report_run, report_step
+from controlplane.gateway.redeeming import Redeemed
+from controlplane.gateway.reporting import cancel, import_executions
 
 __all__ = [
     "Redeemed",

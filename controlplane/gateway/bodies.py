@@ -12,11 +12,13 @@ from audit.canonical import digest_bytes, dumps, escape_pointer, loads
 from audit.refusals import Invalid, Malformed, Problem, TooLarge, invalid
 from policies.facts import Declared
 from registry.amounts import AmountInvalid, Money, parse_money
+from runs.redaction import redact_text
 
 MAX_BODY = 1024 * 1024
 MAX_PAYLOAD = 256 * 1024
 ACTION_DOMAIN = "acp.action.v1"
 BODY_DOMAIN = "acp.ask.v1"
+_WORDS = ("step", "task", "purpose")
 
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
@@ -61,9 +63,9 @@ class Asked:
     """A request as it was read.
 
     Attributes:
-        body: its fields.
-        raw: the RFC 8785 form of the whole body.
-        digest: of the whole body: what an idempotency key is bound to.
+        body: its fields; its words without secrets.
+        raw: the RFC 8785 form of the whole body, likewise.
+        digest: of the whole body as it came: what an idempotency key is bound to.
     """
 
     body: AskBody
@@ -119,22 +121,29 @@ def read_ask(raw: bytes) -> Asked:
         raise invalid("", "type", "The body must be an object.")
     body: AskBody = convert(value, AskBody)
     canonical = dumps(value)
+    raw = canonical
+    # A secret in the agent's own words helps nobody; what is executed stays as it was asked, byte for byte.
+    said = {name: redact_text(text) for name in _WORDS if (text := getattr(body, name))}
+    if any(getattr(body, name) != text for name, text in said.items()):
+        body, raw = msgspec.structs.replace(body, **said), dumps({**value, **said})
     # The payload's own size matters only where the whole is larger than what it may be.
     if len(canonical) > MAX_PAYLOAD and len(dumps(body.payload)) > MAX_PAYLOAD:
         raise TooLarge("The payload exceeds 256 KiB.")
-    return Asked(body, canonical, digest_bytes(BODY_DOMAIN, canonical))
+    return Asked(body, raw, digest_bytes(BODY_DOMAIN, canonical))
 
 
 def read_key(text: str | None) -> str:
     """Read an ``Idempotency-Key`` header.
 
     Raises:
-        Malformed: missing, empty, too long or not printable ASCII.
+        Malformed: missing, empty, too long, not printable ASCII, or a secret: it is kept as it is.
     """
     if text is None or not text:
         raise Malformed("The header Idempotency-Key is required.")
     if len(text) > 255 or not (text.isascii() and text.isprintable()):
         raise Malformed("Idempotency-Key is printable ASCII of at most 255 characters.")
+    if redact_text(text) != text:
+        raise Malformed("Idempotency-Key looks like a secret; send an id that may be shown.")
     return text
 
 

@@ -13,6 +13,7 @@ from django.db.models import F
 from approvals.models import ApprovalRequest, Grant, Queue
 from approvals.operations import Held, hold, redeem_grant, revoke_grant
 from approvals.operations.grants import GRANT_LIFE, HANDED_OVER_LIFE
+from approvals.operations.overruling import overruling_stands
 from approvals.operations.requests import current_revision
 from approvals.quorum import count
 from approvals.refusals import (
@@ -245,6 +246,8 @@ def _approving(request: ApprovalRequest | None) -> set[str]:
 
 
 def _quorum_holds(request: ApprovalRequest) -> bool:
+    if request.overridden_by_id is not None:
+        return overruling_stands(request)
     author_id = current_revision(request).author_id
     queues = list(request.queues.all())
     return all(item.complete for item in count(request, queues=queues, author_id=author_id))

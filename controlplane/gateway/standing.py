@@ -136,7 +136,7 @@ def _standing(row: Any, *, environment: str, issued_by_id: int, earlier: UUID | 
         policy_revision=row[11],
         policy_digest=row[12],
         catalogue=row[13],
-        kill=_kill(row[1], row[3], tags) if row[14] else None,
+        kill=_kill(row[0], row[1], row[3], tags) if row[14] else None,
         issued_by_id=issued_by_id,
         earlier=earlier,
     )
@@ -147,9 +147,10 @@ def _names(value: Any) -> frozenset[str]:
     return frozenset(json.loads(value) if isinstance(value, str | bytes) else value)
 
 
-def _kill(agent: str, team: str, tags: frozenset[str]) -> str | None:
-    """Name the widest kill switch in force over an agent."""
-    for switch in KillSwitch.objects.in_force().order_by("thrown_at"):
+def _kill(agent_id: int, agent: str, team: str, tags: frozenset[str]) -> str | None:
+    """Name the widest kill switch in force over an agent, of those that it was not let out of."""
+    # Asks hold the agent's lock, and whoever lets it out or puts it back takes that lock alone.
+    for switch in KillSwitch.objects.in_force().exclude(exemptions__agent=agent_id).order_by("thrown_at"):
         hit = (
             switch.scope == KillScope.ALL
             or (switch.scope == KillScope.AGENT and switch.value == agent)

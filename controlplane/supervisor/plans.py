@@ -17,11 +17,17 @@ from controlplane.supervisor.processes import Plan
 
 # The longest task, and a moment to write down that it was the longest.
 _TASK_SECONDS = 300 + 10
+ROLES = ("web", "worker", "beat")
 _BROKERS_ON_PATH = ("valkey-server", "redis-server")
 
 
 class NoBroker(Exception):
     """No program that could be the embedded broker runs on this machine."""
+
+
+def plan_of(role: str, environment: Environment, root: Path) -> Plan:
+    """Return how one process of `ROLES` is run, for containers and service managers that run each alone."""
+    return {"web": web, "worker": worker, "beat": beat}[role](environment, root)
 
 
 def plans(environment: Environment, root: Path) -> list[Plan]:
@@ -72,6 +78,7 @@ def web(environment: Environment, root: Path) -> Plan:
         ),
         folder=root,
         patience_seconds=30,
+        variables=_counting(environment, "web"),
     )  # fmt: skip
 
 
@@ -86,6 +93,7 @@ def worker(environment: Environment, root: Path) -> Plan:
         folder=root,
         patience_seconds=_TASK_SECONDS,
         may_wait=True,
+        variables=_counting(environment, "worker"),
     )  # fmt: skip
 
 
@@ -133,6 +141,25 @@ def make_private(folder: Path) -> None:
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise NoBroker(f"{folder} belongs to somebody else; the broker's socket must not lie there.")
     folder.chmod(0o700)
+
+
+def empty_counts(environment: Environment, *roles: str) -> None:
+    """Throw away what earlier processes counted, and make room for new ones: a process id comes again one day.
+
+    Args:
+        environment: the installation's.
+        roles: of `ROLES`; everybody's counts go when none is named.
+    """
+    counts = environment.home / "metrics"
+    for folder in [counts / role for role in roles] or [counts]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for role in roles or ROLES:
+        (counts / role).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _counting(environment: Environment, role: str) -> dict[str, str]:
+    """Return the variable that makes a process keep its counts in files: `controlplane.operating.metrics`."""
+    return {"PROMETHEUS_MULTIPROC_DIR": str(environment.home / "metrics" / role)}
 
 
 def _celery(role: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Plan:
         folder: working folder.
         patience_seconds: how long it may take to end after it was asked to.
         may_wait: whether its first start may wait until people can sign in, which is sooner if it does.
+        variables: what its environment holds besides this process's.
     """
 
     name: str
@@ -37,6 +38,12 @@ class Plan:
     folder: Path
     patience_seconds: float
     may_wait: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment it runs in."""
+        return environment.for_children(DJANGO_SETTINGS_MODULE="controlplane.settings", **self.variables)
 
 
 def back_off(failures: int) -> float:
@@ -64,7 +71,7 @@ class Child:
         self.process = subprocess.Popen(
             self.plan.command,
             cwd=self.plan.folder,
-            env=environment.for_children(DJANGO_SETTINGS_MODULE="controlplane.settings"),
+            env=self.plan.environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )

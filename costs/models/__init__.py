@@ -7,7 +7,9 @@ from costs.models.budgets import (
     BudgetQuerySet,
     Reservation,
     ReservationQuerySet,
+    TopUp,
 )
+from costs.models.prices import ModelPrice, ModelPriceQuerySet
 from costs.models.spend import Adjustment, CostRollup, DirtyBucket, SpendQuerySet
 from costs.models.usage import Usage, UsageQuerySet
 
@@ -19,9 +21,12 @@ __all__ = [
     "BudgetQuerySet",
     "CostRollup",
     "DirtyBucket",
+    "ModelPrice",
+    "ModelPriceQuerySet",
     "Reservation",
     "ReservationQuerySet",
     "SpendQuerySet",
+    "TopUp",
     "Usage",
     "UsageQuerySet",
 ]

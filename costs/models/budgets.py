@@ -92,6 +92,24 @@ class Budget(models.Model):
         return self.agent.slug if self.agent else ""
 
 
+class TopUp(models.Model):
+    """More for a budget, until a moment: the limit itself stays."""
+
+    budget = models.ForeignKey(Budget, models.PROTECT, related_name="+")
+    amount_nanousd = models.BigIntegerField(help_text="nano-USD added to the limit")
+    until = models.DateTimeField(help_text="UTC, exclusive")
+    reason = models.TextField()
+    by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    at = models.DateTimeField(help_text="UTC; from when on it counts")
+
+    class Meta:
+        ordering = ("-at", "-id")
+        constraints = (models.CheckConstraint(condition=models.Q(amount_nanousd__gt=0), name="costs_top_up_amount"),)
+
+    def __str__(self) -> str:
+        return f"{self.amount_nanousd} for {self.budget_id} until {self.until:%Y-%m-%d %H:%M}"
+
+
 class BudgetPeriodQuerySet(models.QuerySet["BudgetPeriod"]):
     """Readings of periods."""
 

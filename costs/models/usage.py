@@ -8,7 +8,7 @@ from django.db import models
 
 from audit.ids import new_id
 from costs.prices import Tokens
-from registry.models import Agent, Team, User
+from registry.models import Agent, User, within_reach
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def theirs(user: User) -> models.Q:
     """Return the condition for rows of a person's operated teams (as they were then) and owned agents."""
-    teams = list(Team.objects.operated_by(user).values_list("slug", flat=True))
-    return models.Q(team__in=teams) | models.Q(agent__in=Agent.objects.filter(owner=user).values("pk"))
+    return within_reach(user)
 
 
 class UsageQuerySet(models.QuerySet["Usage"]):

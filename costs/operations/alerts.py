@@ -10,6 +10,7 @@ from django.db import transaction
 from audit.actors import Acting, System
 from audit.refusals import Conflict
 from audit.transitions import note
+from costs import in_force
 from costs.models import Budget, BudgetAlert
 from costs.money import format_usd
 from costs.settlement import Standing
@@ -37,18 +38,20 @@ def alert(*, standings: Sequence[Standing], by: Acting, now: datetime) -> list[B
         return []
     ids = {standing.budget_id for standing in standings}
     budgets = {row.pk: row for row in Budget.objects.filter(pk__in=ids).select_related("team", "agent__team")}
+    top_ups = in_force.top_ups_of(list(budgets.values()))
+    limits = {pk: in_force.limit_at(row, now, top_ups=top_ups.get(pk, ())) for pk, row in budgets.items()}
     passed = [
         (standing, threshold)
         for standing in standings
         for threshold in _thresholds(budgets[standing.budget_id])
-        if standing.settled_nanousd * _WHOLE >= threshold * budgets[standing.budget_id].limit_nanousd
+        if standing.settled_nanousd * _WHOLE >= threshold * limits[standing.budget_id]
     ]
     if not passed:
         return []
     known = BudgetAlert.objects.filter(budget_period__in={standing.period_id for standing, _ in passed})
     already = set(known.values_list("budget_period_id", "threshold"))
     return [
-        _raise(budgets[standing.budget_id], standing, threshold, by=by, now=now)
+        _raise(budgets[standing.budget_id], standing, threshold, limit=limits[standing.budget_id], by=by, now=now)
         for standing, threshold in passed
         if (standing.period_id, threshold) not in already
     ]
@@ -75,12 +78,12 @@ def _thresholds(budget: Budget) -> list[int]:
     return sorted({*budget.alert_at, *([_WHOLE] if budget.at_limit == AtLimit.PAUSE else [])})
 
 
-def _raise(budget: Budget, standing: Standing, threshold: int, *, by: Acting, now: datetime) -> BudgetAlert:
+def _raise(budget: Budget, standing: Standing, threshold: int, *, limit: int, by: Acting, now: datetime) -> BudgetAlert:
     row = BudgetAlert.objects.create(
         budget_period_id=standing.period_id,
         threshold=threshold,
         settled_nanousd=standing.settled_nanousd,
-        limit_nanousd=budget.limit_nanousd,
+        limit_nanousd=limit,
         at=now,
         pausing=budget.at_limit == AtLimit.PAUSE and threshold == _WHOLE,
     )
@@ -93,7 +96,7 @@ def _raise(budget: Budget, standing: Standing, threshold: int, *, by: Acting, no
         details={
             "threshold": threshold,
             "settled_usd": format_usd(standing.settled_nanousd),
-            "limit_usd": format_usd(budget.limit_nanousd),
+            "limit_usd": format_usd(limit),
             "period": standing.period_id,
         },
     )
@@ -107,9 +110,10 @@ def _pause_for(pk: int, *, now: datetime) -> int:
     budget = period.budget
     # A late call may have spent a period that is over: the present one is another.
     present = period.starts_at <= now < period.ends_at
-    spent = period.settled_nanousd >= budget.limit_nanousd
+    limit = in_force.limit_at(budget, now)
+    spent = period.settled_nanousd >= limit
     if present and spent and budget.active and budget.at_limit == AtLimit.PAUSE:
-        reason = f"The budget {budget.slug} of {format_usd(budget.limit_nanousd)} USD per {budget.per} is spent."
+        reason = f"The budget {budget.slug} of {format_usd(limit)} USD per {budget.per} is spent."
         for agent in _agents(budget).select_related("team", "owner").order_by("pk"):
             try:
                 pause_agent(agent=agent, reason=reason, by=System("budgets"), now=now)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from audit import sql
 from audit.actors import Acting
 from audit.operations import record
-from costs import in_force, permissions, prices
+from costs import in_force, own_prices, permissions, prices
 from costs.models import Usage
 from costs.operations.alerts import alert
 from costs.operations.usage import charges_of, mark_dirty, pause_after_commit
@@ -48,12 +48,13 @@ def rerate(*, model: str, by: Acting, now: datetime) -> Rerated:
     """
     permissions.may_rerate(by)
     in_force.hold_alone()
+    own = own_prices.own_rates({model})
     changed: list[Usage] = []
     charges: list[Charge] = []
     pinned: list[tuple[int, str, str | None]] = []
     delta = 0
     for row in Usage.objects.filter(model=model).order_by("id").iterator():
-        price = prices.price(provider=row.provider, model=row.model, tokens=row.tokens, at=row.at)
+        price = own_prices.price(own, provider=row.provider, model=row.model, tokens=row.tokens, at=row.at)
         if price is None or (row.cost_nanousd, row.price_version) == (price.nanousd, price.version):
             continue
         pinned.append((price.nanousd, price.version, sql.key(row.pk)))
@@ -80,7 +81,7 @@ def rerate(*, model: str, by: Acting, now: datetime) -> Rerated:
         details={
             "calls": len(changed),
             "delta_nanousd": str(delta),
-            "price_version": prices.price_version(),
+            "price_version": own[model].version if model in own else prices.price_version(),
         },
     )
     return Rerated(len(changed), delta)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -14,10 +13,11 @@ from audit import sql
 from audit.actors import Acting
 from audit.operations import record
 from audit.refusals import Invalid
-from costs import in_force, prices
+from costs import in_force, own_prices
 from costs.models import BudgetAlert, DirtyBucket, Usage
 from costs.operations.alerts import alert, pause_spent
 from costs.operations.known import contradicts, known_calls
+from costs.own_prices import Rates
 from costs.reports import LATE, UsageReport, defects, moment_of
 from costs.settlement import Charge, settle
 from policies.models import Decision
@@ -82,6 +82,7 @@ def record_usage(*, usages: Sequence[UsageReport], by: Acting, now: datetime) ->
         sql.advisory_lock(f"costs.usage.{agent_id}")
     owned = _own_decisions(usages)
     known = known_calls(usages)
+    own = own_prices.own_rates({report.model for report in usages})
     rows: list[Usage] = []
     links: dict[UUID, Usage] = {}
     found: list[tuple[UsageReport, Usage, str]] = []
@@ -89,7 +90,7 @@ def record_usage(*, usages: Sequence[UsageReport], by: Acting, now: datetime) ->
         decision_id = report.decision_id if (report.agent_id, report.decision_id) in owned else None
         row, outcome = known.find(report), DUPLICATE
         if row is None:
-            row, outcome = _row(report, decision_id, now=now), CREATED
+            row, outcome = _row(report, decision_id, own, now=now), CREATED
             rows.append(row)
             known.add(row)
         elif contradicts(report, row):
@@ -130,7 +131,11 @@ def mark_dirty(rows: Iterable[Usage]) -> None:
 def pause_after_commit(alerts: Iterable[BudgetAlert], *, now: datetime) -> None:
     """Pause agents whose pausing budget is spent, once the settlement is committed and its locks are gone."""
     if any(each.pausing for each in alerts):
-        transaction.on_commit(partial(pause_spent, now=now), robust=True)
+        # A function with a name: Django looks for it when it fails, and a partial has none.
+        def pause() -> None:
+            pause_spent(now=now)
+
+        transaction.on_commit(pause, robust=True)
 
 
 def _own_decisions(usages: Sequence[UsageReport]) -> set[tuple[int, UUID | None]]:
@@ -146,9 +151,9 @@ def _own_decisions(usages: Sequence[UsageReport]) -> set[tuple[int, UUID | None]
     return owned
 
 
-def _row(report: UsageReport, decision_id: UUID | None, *, now: datetime) -> Usage:
+def _row(report: UsageReport, decision_id: UUID | None, own: Mapping[str, Rates], *, now: datetime) -> Usage:
     at = moment_of(report, now=now)
-    price = prices.price(provider=report.provider, model=report.model, tokens=report.tokens, at=at)
+    price = own_prices.price(own, provider=report.provider, model=report.model, tokens=report.tokens, at=at)
     return Usage(
         agent_id=report.agent_id,
         event_id=report.event_id,

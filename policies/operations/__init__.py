@@ -6,6 +6,7 @@ from policies.operations.revisions import (
     publish,
     publish_set,
     published_policies,
+    revise_draft,
     roll_back,
     save_draft,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "publish",
     "publish_set",
     "published_policies",
+    "revise_draft",
     "roll_back",
     "save_draft",
     "write_decision",

@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from audit import sql
 from audit.canonical import digest
-from audit.refusals import Conflict, Invalid, Missing, Problem
+from audit.refusals import Conflict, IllegalTransition, Invalid, Missing, PreconditionFailed, Problem
 from audit.transitions import move, note
 from policies import permissions, snapshots
 from policies.compile import compile_set
@@ -27,6 +27,18 @@ class TestsFail(Invalid):
     """The policies' own test cases do not come out as they expect: nothing is published."""
 
     code, title = "policy_tests_fail", "The policies' own tests fail"
+
+
+class BaseMoved(PreconditionFailed):
+    """Another revision was published since the draft was written: publishing it would undo that one unread."""
+
+    code, title = "base_moved", "Another revision is in force than the one the draft was written over"
+
+
+class DraftChanged(PreconditionFailed):
+    """Somebody saved the draft since it was read."""
+
+    code, title = "draft_changed", "The draft was changed in the meantime"
 
 
 class NothingToPublish(Conflict):
@@ -71,6 +83,53 @@ def save_draft(*, policies: Mapping[str, object], by: User, now: datetime, reaso
 
 
 @transaction.atomic
+def revise_draft(
+    *, revision: Revision, seen: str, policies: Mapping[str, object], by: User, now: datetime, reason: str = ""
+) -> Revision:
+    """Write a draft anew, over what is in force now.
+
+    Args:
+        revision: a draft.
+        seen: digest of the draft as it was read (``If-Match``).
+        policies: by slug; the whole set.
+        by: its author or an administrator.
+        now: aware UTC.
+        reason: why, for the reader; empty keeps the one it has.
+
+    Returns:
+        The draft as it stands.
+
+    Raises:
+        Forbidden: somebody else's draft.
+        DocumentInvalid: with a pointer to each defect.
+        IllegalTransition: it is no draft any more.
+        DraftChanged: somebody saved it since it was read.
+    """
+    permissions.may_edit_draft(by, revision)
+    if revision.state != RevisionState.DRAFT:
+        raise IllegalTransition(f"r{revision.number} is {revision.state}; only a draft is edited.")
+    document = normal_form(policies)
+    wanted = digest("acp.policies.v1", document)
+    live = snapshots.published()
+    fields = {
+        "document": document,
+        "digest": wanted,
+        "base": live.number if live else 0,
+        "reason": reason or revision.reason,
+    }
+    # One guarded UPDATE, as `move()` does it: of two who saved the same reading, one learns of the other.
+    same = Revision.objects.filter(pk=revision.pk, state=RevisionState.DRAFT, digest=seen)
+    if same.update(**fields) != 1:
+        raise DraftChanged(f"r{revision.number} was saved by somebody else since you read it.")
+    before = revision.digest
+    for name, value in fields.items():
+        setattr(revision, name, value)
+    details = {"base": revision.base, "reason": revision.reason}
+    note(revision, kind="policy_revision.redrafted", by=by, now=now, before=before, after=wanted, details=details)
+    return revision
+
+
+@transaction.atomic
 def discard(*, revision: Revision, by: User, now: datetime) -> None:
     """Give up a draft: its author or an administrator.
 
@@ -82,7 +141,15 @@ def discard(*, revision: Revision, by: User, now: datetime) -> None:
 
 
 @transaction.atomic
-def publish(*, revision: Revision, queues: Collection[str], by: User, now: datetime, reason: str = "") -> Revision:
+def publish(
+    *,
+    revision: Revision,
+    queues: Collection[str],
+    by: User,
+    now: datetime,
+    reason: str = "",
+    seen: str | None = None,
+) -> Revision:
     """Put a draft in force: from the next request on, in every process.
 
     Args:
@@ -91,8 +158,11 @@ def publish(*, revision: Revision, queues: Collection[str], by: User, now: datet
         by: a person with the right to publish over every agent that a changed policy matches.
         now: aware UTC.
         reason: why; kept with the revision.
+        seen: digest of the draft as it was read (``If-Match``); None: whatever it says now.
 
     Raises:
+        DraftChanged: somebody saved the draft since it was read.
+        BaseMoved: another revision was published since the draft was written.
         Forbidden: a matched agent is out of reach.
         DocumentInvalid: a rule names an unknown queue.
         TestsFail: the set's own tests fail.
@@ -101,11 +171,16 @@ def publish(*, revision: Revision, queues: Collection[str], by: User, now: datet
     # One publication at a time: the second sees what the first one left.
     sql.advisory_lock("policies.publish")
     old = snapshots.published()
+    # What was read before the lock may have been written anew since.
+    revision.refresh_from_db()
+    if seen is not None and revision.digest != seen:
+        raise DraftChanged(f"r{revision.number} was saved by somebody else since you read it.")
+    require_base(revision, old)
     wanted = parse(revision.document)
     before = parse(old.document) if old else PolicySet({})
     permissions.may_publish_change(by, before, wanted)
     snapshot = compile_set(wanted, snapshots.verbs_in_force(), frozenset(queues))
-    failures, count = rehearse(wanted, snapshot, _subjects())
+    failures, count = rehearse(wanted, snapshot, known_subjects())
     if failures:
         raise TestsFail(
             errors=[
@@ -200,18 +275,37 @@ def roll_back(*, to: int, queues: Collection[str], by: User, now: datetime, reas
 
 def _create(document: dict[str, Any], *, by: User, now: datetime, reason: str, restores: int | None = None) -> Revision:
     last = Revision.objects.aggregate(last=Max("number"))["last"] or 0
+    live = snapshots.published()
     return Revision.objects.create(
         number=last + 1,
         document=document,
         digest=digest("acp.policies.v1", document),
         reason=reason,
+        base=live.number if live else 0,
         restores=restores,
         author=by,
         created_at=now,
     )
 
 
-def _subjects() -> dict[str, Subject]:
+def require_base(revision: Revision, live: Revision | None) -> None:
+    """Check that a draft was written over what is in force.
+
+    Args:
+        revision: about to be published.
+        live: the published revision.
+
+    Raises:
+        BaseMoved: it was written over another one.
+    """
+    present = live.number if live else 0
+    if revision.state == RevisionState.DRAFT and revision.base is not None and revision.base != present:
+        wrote = f"r{revision.base}" if revision.base else "no published revision"
+        raise BaseMoved(f"r{revision.number} was written over {wrote}; r{present} is in force now.")
+
+
+def known_subjects() -> dict[str, Subject]:
+    """Return every agent as its policies' tests take it: active, released, in production."""
     return {
         agent.slug: Subject(
             agent=agent.slug,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from django.db import models
 from simple_history.models import HistoricalRecords
@@ -13,6 +13,9 @@ from registry.states import AgentState, Enforcement, Environment, ReleaseState, 
 
 if TYPE_CHECKING:
     from typing import Self
+
+
+M = TypeVar("M", bound=models.Model)
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -88,6 +91,22 @@ class Agent(models.Model):
         return self.team.slug
 
 
+class OfAgentQuerySet(models.QuerySet[M]):
+    """Readings of what belongs to one agent."""
+
+    def visible_to(self, user: User) -> Self:
+        """Keep what belongs to visible agents."""
+        return self.filter(agent__in=Agent.objects.visible_to(user).values("pk"))
+
+
+class VersionQuerySet(OfAgentQuerySet["AgentVersion"]):
+    """Readings of versions."""
+
+
+class ReleaseQuerySet(OfAgentQuerySet["Release"]):
+    """Readings of releases."""
+
+
 class AgentVersion(models.Model):
     """A snapshot of an agent's definition; immutable once it leaves draft."""
 
@@ -99,6 +118,8 @@ class AgentVersion(models.Model):
     state = models.CharField(max_length=16, choices=VersionState.choices, default=VersionState.DRAFT)
     created_at = models.DateTimeField(help_text="UTC")
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+
+    objects = VersionQuerySet.as_manager()
 
     TRANSITIONS: ClassVar[states.Table] = states.VERSION
     audit_type: ClassVar[str] = "version"
@@ -139,6 +160,8 @@ class Release(models.Model):
     rolls_back = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="+", help_text="the release it undid"
     )
+
+    objects = ReleaseQuerySet.as_manager()
 
     TRANSITIONS: ClassVar[states.Table] = states.RELEASE
     audit_type: ClassVar[str] = "release"

@@ -39,6 +39,14 @@ class Catalogue(models.Model):
         return f"catalogue {self.revision}"
 
 
+class VerbQuerySet(models.QuerySet["Verb"]):
+    """Readings of the catalogue."""
+
+    def visible_to(self, user: User) -> Self:
+        """Keep all: the catalogue binds everyone. A closed account reads nothing."""
+        return self if user.is_active else self.none()
+
+
 class Verb(models.Model):
     """One kind of action, and where its facts stand in the payload (`registry.catalogue`)."""
 
@@ -46,6 +54,7 @@ class Verb(models.Model):
     spec = models.JSONField(help_text="capability, destination, units, amount, data_classes")
 
     history = HistoricalRecords()
+    objects = VerbQuerySet.as_manager()
 
     audit_type: ClassVar[str] = "verb"
     audit_team = ""
@@ -176,16 +185,30 @@ class Command(models.Model):
 class KillSwitchQuerySet(models.QuerySet["KillSwitch"]):
     """Readings of kill switches."""
 
+    def visible_to(self, user: User) -> Self:
+        """Keep those over visible teams and owned agents, and those that stop a tag or everything."""
+        if user.sees_everything:
+            return self
+        if not user.is_active:
+            return self.none()
+        seen = models.Q(team__in=Team.objects.visible_to(user).values("pk"))
+        owned = models.Q(scope=KillScope.AGENT, value__in=Agent.objects.filter(owner=user).values("slug"))
+        return self.filter(seen | owned | models.Q(scope__in=(KillScope.TAG, KillScope.ALL)))
+
     def in_force(self) -> Self:
         """Keep those not lifted."""
         return self.filter(state=KillState.IN_FORCE)
 
     def stopping(self, agent: Agent) -> Self:
-        """Keep those in force that stop one agent."""
+        """Keep those in force that stop one agent: it is in their scope, and was not let out."""
         named = models.Q(scope=KillScope.AGENT, value=agent.slug)
         of_team = models.Q(scope=KillScope.TEAM, value=agent.team.slug)
         tagged = models.Q(scope=KillScope.TAG, value__in=agent.tags)
-        return self.in_force().filter(models.Q(scope=KillScope.ALL) | named | of_team | tagged)
+        return self.covering(named | of_team | tagged).exclude(exemptions__agent=agent)
+
+    def covering(self, named: models.Q) -> Self:
+        """Keep those in force that stop everything, or what `named` says."""
+        return self.in_force().filter(models.Q(scope=KillScope.ALL) | named)
 
 
 class KillSwitch(models.Model):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.apps import apps
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.crypto import salted_hmac
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from guardian.shortcuts import get_objects_for_user
 from simple_history.models import HistoricalRecords
@@ -20,11 +22,39 @@ if TYPE_CHECKING:
 SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z", "Lower-case letters, digits and hyphens.")
 
 
+class PeopleQuerySet(models.QuerySet["User"]):
+    """Readings of people."""
+
+    def visible_to(self, user: User) -> Self:
+        """Keep everybody for an administrator, for anybody else themselves."""
+        if not user.is_active:
+            return self.none()
+        return self if user.role == Role.ADMIN else self.filter(pk=user.pk)
+
+
+class PeopleManager(UserManager["User"]):
+    """Django's own manager of people, with our readings."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> PeopleQuerySet:
+        """Return all people."""
+        return PeopleQuerySet(self.model, using=self._db)
+
+    def visible_to(self, user: User) -> PeopleQuerySet:
+        """Keep the people that a person may see."""
+        return self.get_queryset().visible_to(user)
+
+
 class User(AbstractUser):
     """A person. The role says what they are; object permissions on teams say where."""
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.REVIEWER)
     must_change_password = models.BooleanField(default=False, help_text="set for a one-time password")
+    shortcuts = models.BooleanField(default=True, help_text="whether single keys do something in the console")
+    session_epoch = models.PositiveIntegerField(default=0, help_text="one more ends every session of the person")
+
+    objects: ClassVar[PeopleManager] = PeopleManager()
 
     audit_type: ClassVar[str] = "person"
     audit_team = ""
@@ -40,10 +70,33 @@ class User(AbstractUser):
         """The user name."""
         return self.username
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Bind sessions to the password, as Django does, and to the epoch: another one ends them all at once.
+
+        Django's two public methods, of the present key and of retired ones, both end here.
+        """
+        bound = f"{self.password}|{self.session_epoch}" if self.session_epoch else self.password
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        return salted_hmac(salt, bound, secret=secret, algorithm="sha256").hexdigest()
+
     @property
     def sees_everything(self) -> bool:
         """Whether rows of all teams are visible to this person."""
         return self.is_active and self.role in {Role.ADMIN, Role.AUDITOR}
+
+    @property
+    def operated_teams(self) -> list[str]:
+        """Slugs of the teams whose agents this person operates."""
+        return list(Team.objects.operated_by(self).values_list("slug", flat=True))
+
+    @property
+    def owned_agents(self) -> list[str]:
+        """Slugs of the agents that this person owns; none once the account is closed."""
+        if not self.is_active:
+            return []
+        # By name: agents are defined upon people.
+        agents = apps.get_model("registry", "Agent")._default_manager
+        return list(agents.filter(owner=self).values_list("slug", flat=True))
 
 
 class TeamQuerySet(models.QuerySet["Team"]):

@@ -43,6 +43,8 @@ def save_agent(
     data_scopes: Collection[str] = (),
     tags: Collection[str] = (),
     enforcement: str = Enforcement.ADVISORY,
+    seen: str = "",
+    fresh: bool = False,
 ) -> tuple[Agent, bool]:
     """Register an agent, or change its configuration.
 
@@ -61,6 +63,8 @@ def save_agent(
         data_scopes: names of the data it may touch.
         tags: labels that policies and kill switches select by.
         enforcement: of `registry.states.Enforcement`.
+        seen: digest of the configuration that was read before, of `agent_digest`; empty: whatever it is.
+        fresh: whether it must not exist yet.
 
     Returns:
         The agent, and whether anything changed.
@@ -69,7 +73,8 @@ def save_agent(
         Invalid: a value is not admitted, with pointers.
         Missing: an agent of that name exists and is not theirs to see.
         Forbidden: they see it and may not do this.
-        Conflict: the agent is retired.
+        Conflict: the agent is retired, or it exists and must not.
+        Stale: it is not what was seen any more.
     """
     new = {
         "name": name,
@@ -94,8 +99,14 @@ def save_agent(
         note(agent, kind="agent.registered", by=by, now=now, after=_digest(new), details=new)
         release_first(agent, by=by, now=now)
         return agent, True
+    if fresh:
+        # Slugs are unique over all teams, so whoever registers has to hear that one is taken.
+        permissions.may_register(by, team)
+        raise Conflict(f"An agent named {slug} exists already.")
     permissions.may_see_agent(by, agent)
     old = agent_facts(agent)
+    if seen and seen != _digest(old):
+        raise Stale(f"Somebody else changed {slug} in the meantime.")
     if old == new:
         return agent, False
     if agent.state == AgentState.RETIRED:
@@ -201,6 +212,11 @@ def agent_facts(agent: Agent) -> dict[str, Any]:
         "tags": agent.tags,
         "enforcement": str(agent.enforcement),
     }
+
+
+def agent_digest(agent: Agent) -> str:
+    """Return the digest of an agent's configuration, as its entries in the trail name it."""
+    return _digest(agent_facts(agent))
 
 
 def agent_lock(agent_id: int) -> str:

@@ -49,7 +49,7 @@ def create_user(
     *,
     username: str,
     role: str,
-    password: str,
+    password: str | None,
     by: Acting,
     now: datetime,
     teams: Sequence[Team] = (),
@@ -60,7 +60,7 @@ def create_user(
     Args:
         username: letters, digits and ``@.+-_``; unique.
         role: of `registry.states.Role`.
-        password: held to Django's validators.
+        password: held to Django's validators; None for a person who logs in elsewhere and has none here.
         by: an administrator, or the installation.
         now: aware UTC.
         teams: the teams to join.
@@ -72,7 +72,9 @@ def create_user(
         Invalid: name, role or password is not admitted, with pointers.
     """
     permissions.may_manage_people(by)
-    problems = [*_username_problems(username), *_role_problems(role), *_password_problems(password, username)]
+    problems = [*_username_problems(username), *_role_problems(role)]
+    if password is not None:
+        problems += _password_problems(password, username)
     if problems:
         raise Invalid("The person cannot be created.", errors=problems)
     sql.advisory_lock(_LOCK)
@@ -89,7 +91,7 @@ def create_user(
 
 @transaction.atomic
 def set_role(*, user: User, role: str, by: Acting, now: datetime) -> bool:
-    """Give a person another role and the rights in their teams that follow from it.
+    """Give a person another role and the rights in their teams that follow from it; their sessions end.
 
     Returns:
         Whether anything changed.
@@ -112,7 +114,8 @@ def set_role(*, user: User, role: str, by: Acting, now: datetime) -> bool:
         _keep_an_administrator(user)
     user.role = Role(role)
     user.is_superuser = role == Role.ADMIN
-    user.save(update_fields=["role", "is_superuser"])
+    user.session_epoch += 1
+    user.save(update_fields=["role", "is_superuser", "session_epoch"])
     sync_person(user)
     note(user, kind="person.role_changed", by=by, now=now, details={"from": str(old), "to": str(role)})
     return True
@@ -134,7 +137,7 @@ def deactivate(*, user: User, by: Acting, now: datetime) -> bool:
 
 @transaction.atomic
 def reactivate(*, user: User, by: Acting, now: datetime) -> bool:
-    """Let a person in again, with the rights of their role in their teams.
+    """Let a person in again, with the rights of their role in their teams. No earlier session comes back.
 
     Returns:
         Whether anything changed.
@@ -147,7 +150,7 @@ def reactivate(*, user: User, by: Acting, now: datetime) -> bool:
 
 @transaction.atomic
 def change_password(*, user: User, password: str, by: Acting, now: datetime) -> None:
-    """Set a password; one that another person set is one-time.
+    """Set a password; one that another person set is one-time. All sessions end, for they are bound to it.
 
     Raises:
         Forbidden: neither one's own nor an administrator's doing.
@@ -155,16 +158,38 @@ def change_password(*, user: User, password: str, by: Acting, now: datetime) -> 
     """
     permissions.may_change_password(by, user)
     problems = _password_problems(password, user.username)
+    own = permissions.person(by) == user
+    if own and user.must_change_password and user.check_password(password):
+        problems.append(Problem("/password", "same_password", "The one-time password must be replaced by another."))
     if problems:
         raise Invalid("The password is not admitted.", errors=problems)
-    own = permissions.person(by) == user
     user.set_password(password)
     user.must_change_password = not own
     user.save(update_fields=["password", "must_change_password"])
     note(user, kind="person.password_changed", by=by, now=now, details={"one_time": not own})
 
 
-def _create(username: str, role: str, password: str, *, now: datetime, one_time: bool) -> User:
+@transaction.atomic
+def end_sessions(*, user: User, by: Acting, now: datetime, reason: str = "") -> None:
+    """End every session of a person, wherever it is open.
+
+    Args:
+        user: whose.
+        by: the person themselves, an administrator, or the installation.
+        now: aware UTC.
+        reason: one word for the trail, where the installation does it.
+
+    Raises:
+        Forbidden: neither one's own nor an administrator's doing.
+    """
+    permissions.may_change_password(by, user)
+    user.refresh_from_db()
+    user.session_epoch += 1
+    user.save(update_fields=["session_epoch"])
+    note(user, kind="person.sessions_ended", by=by, now=now, details={"reason": reason} if reason else None)
+
+
+def _create(username: str, role: str, password: str | None, *, now: datetime, one_time: bool) -> User:
     user = User(
         username=username,
         role=Role(role),
@@ -187,7 +212,8 @@ def _set_active(user: User, *, active: bool, by: Acting, now: datetime) -> bool:
     if not active:
         _keep_an_administrator(user)
     user.is_active = active
-    user.save(update_fields=["is_active"])
+    user.session_epoch += not active
+    user.save(update_fields=["is_active", "session_epoch"])
     sync_person(user)
     note(user, kind="person.reactivated" if active else "person.deactivated", by=by, now=now)
     return True

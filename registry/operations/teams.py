@@ -23,7 +23,16 @@ _LONGEST_NAME = 120
 
 
 @transaction.atomic
-def save_team(*, slug: str, name: str, lead: User | None, members: Collection[User], by: Acting, now: datetime) -> bool:
+def save_team(
+    *,
+    slug: str,
+    name: str,
+    lead: User | None,
+    members: Collection[User],
+    by: Acting,
+    now: datetime,
+    fresh: bool = False,
+) -> bool:
     """Create a team or change it; its people's rights follow.
 
     Members see the team; members who are operators operate it.
@@ -35,17 +44,23 @@ def save_team(*, slug: str, name: str, lead: User | None, members: Collection[Us
         members: everybody who belongs to it.
         by: an administrator, unless nothing would change.
         now: aware UTC.
+        fresh: whether it must not exist yet.
 
     Returns:
         Whether anything changed.
 
     Raises:
+        Conflict: it exists, and must not.
         Invalid: slug or name is not admitted, the lead is no member, a new member is not active.
         Missing: the team is not theirs to see.
         Forbidden: `by` does not manage teams.
     """
     sql.advisory_lock("registry.teams")
     team = Team.objects.filter(slug=slug).first()
+    if fresh:
+        permissions.may_manage_people(by)
+        if team is not None:
+            raise Conflict(f"There is a team named {slug} already.")
     old = team_facts(team) if team else None
     new = {"name": name, "lead": lead.username if lead else None, "members": sorted(u.username for u in members)}
     if team is not None:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from audit import sql
 from audit.actors import Acting
 from audit.canonical import digest
+from audit.refusals import Conflict
 from audit.transitions import note
 from registry import permissions
 from registry.catalogue import dump_verb, parse_verb
@@ -49,7 +50,7 @@ def bump_catalogue(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def save_verb(*, name: str, spec: Mapping[str, Any], by: Acting, now: datetime) -> bool:
+def save_verb(*, name: str, spec: Mapping[str, Any], by: Acting, now: datetime, fresh: bool = False) -> bool:
     """Put a verb into the catalogue, or replace its entry as a whole.
 
     Args:
@@ -57,17 +58,21 @@ def save_verb(*, name: str, spec: Mapping[str, Any], by: Acting, now: datetime) 
         spec: the entry as `registry.catalogue.parse_verb` reads it; kept in its normal form.
         by: an administrator, or an operator of every team.
         now: aware UTC.
+        fresh: whether the verb must not exist yet.
 
     Returns:
         Whether anything changed.
 
     Raises:
+        Conflict: it exists, and must not.
         Invalid: the entry has defects, with pointers below it.
         Forbidden: the entry would change and `by` may not change the catalogue.
     """
     normal = dump_verb(parse_verb(name, spec))
     sql.advisory_lock("registry.verbs")
     verb = Verb.objects.filter(name=name).first()
+    if fresh and verb is not None:
+        raise Conflict(f"The verb {name} is in the catalogue already.")
     old = verb.spec if verb else None
     if old == normal:
         permissions.person(by)

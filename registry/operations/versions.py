@@ -94,6 +94,19 @@ def edit_draft(
 
 
 @transaction.atomic
+def discard_draft(*, version: AgentVersion, by: User, now: datetime) -> None:
+    """Give a draft up for good; its number is not used again.
+
+    Raises:
+        Missing, Forbidden: not theirs to see, not theirs to configure.
+        IllegalTransition: it has left draft.
+        Stale: it left draft in the meantime.
+    """
+    permissions.may_configure(by, version.agent)
+    move(version, VersionState.DISCARDED, by=by, now=now, details={"number": version.number})
+
+
+@transaction.atomic
 def promote(
     *,
     version: AgentVersion,
@@ -135,6 +148,7 @@ def roll_back(*, agent: Agent, environment: str, by: User, now: datetime) -> Rel
         Stale: somebody else released there in the meantime.
     """
     permissions.may_release(by, agent)
+    _must_be_environment(environment)
     releases = list(Release.objects.filter(agent=agent, environment=environment).order_by("pk"))
     line = standing(releases)
     live = releases[-1] if releases else None
@@ -188,6 +202,11 @@ def _create(agent: Agent, definition: Mapping[str, Any], *, note: str, by: User,
     return version
 
 
+def _must_be_environment(name: str) -> None:
+    if name not in Environment.values:
+        raise invalid("/environment", "unknown_value", f"An environment is one of {', '.join(Environment.values)}.")
+
+
 def _release(
     version: AgentVersion,
     environment: str,
@@ -199,10 +218,11 @@ def _release(
     details: Mapping[str, Any] | None = None,
 ) -> Release:
     agent = version.agent
-    if environment not in Environment.values:
-        raise invalid("/environment", "unknown_value", f"An environment is one of {', '.join(Environment.values)}.")
+    _must_be_environment(environment)
     if agent.state == AgentState.RETIRED:
         raise Conflict(f"{agent.slug} is retired.")
+    if version.state == VersionState.DISCARDED:
+        raise Conflict(f"{version} was discarded.")
     live = Release.objects.select_related("version__agent__team", "agent__team").filter(
         agent=agent, environment=environment, state=ReleaseState.LIVE
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 
 from audit.ids import new_id
-from registry.models import Agent, AgentVersion, Team, User
+from registry.models import Agent, AgentVersion, User, within_reach
 from registry.states import Environment
 from runs import states
 from runs.models.failures import Failure
@@ -30,11 +30,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             return self
         if not user.is_active:
             return self.none()
-        # EXISTS and not IN: SQLite would fetch and sort all of a team's runs for one page, since it
-        # takes the teams for the better index than the order; so it walks the order and stops.
-        teams = Team.objects.operated_by(user).filter(slug=models.OuterRef("team"))
-        agents = Agent.objects.filter(owner=user, pk=models.OuterRef("agent"))
-        return self.filter(models.Exists(teams) | models.Exists(agents))
+        return self.filter(within_reach(user))
 
     def of_agent(self, agent: Agent | int) -> Self:
         """Keep the runs of one agent."""

@@ -8,8 +8,10 @@ import pytest
 
 from approvals.models import Queue
 from approvals.operations import save_queue
+from approvals.operations.queues import queue_document
 from audit.models import Entry
 from audit.refusals import Forbidden, Invalid
+from registry.amounts import parse_money
 from tests.world import NOW, World, make_world
 
 
@@ -58,3 +60,18 @@ def test_bad_fields_are_named(world: World, fields: dict[str, Any], pointer: str
     with pytest.raises(Invalid) as caught:
         _save(world.admin, **fields)
     assert pointer in {problem.pointer for problem in caught.value.errors}
+
+
+@pytest.mark.slow
+def test_typed_amounts_and_bulk_are_kept_where_a_caller_does_not_name_them(world: World) -> None:
+    over = parse_money({"value": "500.00", "currency": "USD"})
+    assert _save(world.admin, confirm_amount_over=over, bulk_limit=5)
+    assert not _save(world.admin)
+    document = queue_document(Queue.objects.get())
+    assert document["confirm_amount_over"] == {"value": "500.00", "currency": "USD"}
+    assert document["bulk_limit"] == 5
+    assert _save(world.admin, confirm_amount_over=None, bulk_limit=0)
+    assert not {"confirm_amount_over", "bulk_limit"} & set(queue_document(Queue.objects.get()))
+    with pytest.raises(Invalid) as caught:
+        _save(world.admin, bulk_limit=101)
+    assert [problem.pointer for problem in caught.value.errors] == ["/bulk_limit"]

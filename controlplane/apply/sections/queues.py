@@ -8,6 +8,7 @@ from approvals import operations
 from audit.refusals import invalid
 from controlplane.apply.reading import text_list, yes_or_no
 from controlplane.apply.sections.base import Applying, Entries, Part, each
+from registry.amounts import AmountInvalid, Money, parse_money
 from registry.documents import Section, duration_seconds
 
 _NEW: dict[str, Any] = {
@@ -16,6 +17,8 @@ _NEW: dict[str, Any] = {
     "edits": True,
     "editor_may_approve": False,
     "owner_may_approve": True,
+    "confirm_amount_over": None,
+    "bulk_limit": 0,
 }
 
 
@@ -23,7 +26,24 @@ def _check(section: Section) -> None:
     text_list(section, "reviewers")
     section.integer("quorum")
     section.duration("ttl")
+    section.integer("bulk_limit", least=0)
+    section.take("confirm_amount_over")
     yes_or_no(section, "edits", "editor_may_approve", "owner_may_approve")
+
+
+def _amount(given: dict[str, Any]) -> Money | None:
+    """Read the amount beyond which it is typed.
+
+    Raises:
+        Invalid: it is not money.
+    """
+    raw = given["confirm_amount_over"]
+    if raw is None:
+        return None
+    try:
+        return parse_money(raw)
+    except AmountInvalid as error:
+        raise invalid(f"/confirm_amount_over{error.pointer}", "amount", error.detail) from error
 
 
 def _read() -> dict[str, Any]:
@@ -46,6 +66,8 @@ def _write(entries: Entries, applying: Applying) -> None:
                 edits=given["edits"],
                 editor_may_approve=given["editor_may_approve"],
                 owner_may_approve=given["owner_may_approve"],
+                confirm_amount_over=_amount(given),
+                bulk_limit=given["bulk_limit"],
                 by=applying.by,
                 now=applying.now,
             )

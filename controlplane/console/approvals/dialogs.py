@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from django import forms
 from django.http import QueryDict
 
-from approvals.models import ApprovalRequest
-from approvals.operations import cancel_request, revoke_grant, settle_unknown, vote
+from approvals.amounts import amount_to_confirm
+from approvals.models import ApprovalRequest, Grant
+from approvals.operations import cancel_request, read_bytes, revoke_grant, settle_unknown, vote
 from approvals.operations.requests import current_revision
 from approvals.permissions import may_revoke, require_edit, require_vote
 from approvals.states import ApprovalState, GrantState, Verdict
@@ -17,8 +18,9 @@ from audit.canonical import dumps, loads
 from audit.refusals import Conflict, Forbidden, PreconditionFailed
 from controlplane import gateway
 from controlplane.console.admins import list_of
+from controlplane.console.approvals.beside import next_for
 from controlplane.console.approvals.page import editable
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Reason, Words
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Reason, Words, WordsField
 from registry.permissions import may_operate, require
 
 
@@ -32,18 +34,41 @@ class Seen(forms.Form):
 class Approving(Seen):
     """An approval."""
 
-    comment = forms.CharField(
+    comment = WordsField(
         label="Comment", max_length=LONGEST_REASON, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+class ApprovingLarge(Approving):
+    """An approval of so much that the amount is typed."""
+
+    confirmed_amount = forms.CharField(
+        label="Amount", max_length=64, widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Type it as it stands in the request, for example 820.00 USD.",
+    )  # fmt: skip
+    field_order = ("confirmed_amount", "comment")
 
 
 class Rejecting(Seen):
     """A rejection, with its reason."""
 
-    comment = forms.CharField(
-        label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The agent's people read it: wrong recipient, content, unsafe…",
+    kind = forms.ChoiceField(
+        label="Reason", required=False, widget=forms.RadioSelect(attrs={"class": "cp-chips-row"}),
+        choices=(("Wrong recipient", "Wrong recipient"), ("Content", "Content"), ("Unsafe", "Unsafe")),
     )  # fmt: skip
+    comment = WordsField(
+        label="In words", max_length=LONGEST_REASON - 20, required=False, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The agent's people read it. One of the two is needed.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """Join both; one of them is needed."""
+        data = super().clean() or {}
+        said = [part for part in (data.get("kind"), data.get("comment", "").strip()) if part]
+        if not said and "comment" not in self.errors:
+            self.add_error("comment", "This field is required.")
+        data["comment"] = ": ".join(said)
+        return data
 
 
 class Editing(Seen):
@@ -89,6 +114,11 @@ class HeldDialog(Dialog):
         if str(self.row.revision) != self.request.GET.get("revision"):
             raise PreconditionFailed(f"Revision {self.row.revision} arrived while you read.")
 
+    def back(self) -> str:
+        """Lead to the page; where another revision arrived, to what it changed."""
+        stale = self.request.GET.get("revision", "") not in {"", str(self.row.revision)}
+        return f"{super().back()}{'#changes' if stale else ''}"
+
     def check_right(self) -> None:
         """Check the vote."""
         current = current_revision(self.row)
@@ -102,13 +132,15 @@ class HeldDialog(Dialog):
             verdict=verdict,
             digest=data["digest"],
             comment=data["comment"],
+            confirmed_amount=data.get("confirmed_amount", ""),
             by=self.user,
             now=self.now,
         )
 
     def onward(self) -> str:
-        """Return where the person goes on: to the list of what waits for them."""
-        return list_of(ApprovalRequest)
+        """Return where the person goes on: the next request that waits for them, else the list."""
+        following = next_for(self.user, now=self.now, but=self.row)
+        return self.pages.address(following) if following else list_of(ApprovalRequest)
 
 
 class Approve(HeldDialog):
@@ -127,6 +159,12 @@ class Approve(HeldDialog):
             ),
             f"Approve {verb}",
         )
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        """Ask for the amount where a queue wants it typed."""
+        queues = list(self.row.queues.all())
+        large = amount_to_confirm(queues, current_revision(self.row).facts) is not None
+        return (ApprovingLarge if large else Approving)(data, initial=self.initial())
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Vote; say what is still needed."""
@@ -178,8 +216,11 @@ class Edit(HeldDialog):
         require_edit(self.row, self.user, queues=list(self.row.queues.all()))
 
     def initial(self) -> dict[str, Any]:
-        """Hold the current action."""
-        return {**super().initial(), **editable(current_revision(self.row))}
+        """Hold the current action; opening it reads its bytes, which is audited."""
+        if self.request.method == "POST":
+            # What was opened comes back with the form.
+            return super().initial()
+        return {**super().initial(), **editable(read_bytes(request=self.row, by=self.user, now=self.now))}
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Send what the person wrote, read as strictly as what an agent sends."""
@@ -231,6 +272,15 @@ class Revoke(Dialog):
 
     form_class = Reason
 
+    def grant(self) -> Grant:
+        """Return the grant that is meant: its approvers reach it by their request."""
+        if isinstance(self.row, Grant):
+            return self.row
+        grant = Grant.objects.select_related("agent").filter(approval=self.row).first()
+        if grant is None:
+            raise Conflict("No grant came out of it.")
+        return grant
+
     def words(self) -> Words:
         """Name the effect."""
         return Words(
@@ -242,12 +292,12 @@ class Revoke(Dialog):
 
     def check(self) -> None:
         """Its approvers, operators of the team and administrators revoke."""
-        require(may_revoke(self.row, self.user), "Its approvers and operators of the team revoke a grant.")
+        require(may_revoke(self.grant(), self.user), "Its approvers and operators of the team revoke a grant.")
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Revoke."""
         self.check()
-        revoke_grant(grant=self.row, reason=data["reason"], by=self.user, now=self.now)
+        revoke_grant(grant=self.grant(), reason=data["reason"], by=self.user, now=self.now)
         return Done("The grant is revoked.", self.pages.address(self.row))
 
 

@@ -13,15 +13,17 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from approvals.models import ApprovalRequest, Grant, Queue, Vote
-from approvals.operations.queues import format_ttl
+from approvals.models import ApprovalRequest, Grant, Vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from controlplane.console import formats
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, page_of
+from controlplane.console.approvals.bulk import ApproveSeveral
 from controlplane.console.approvals.dialogs import Approve, Cancel, Edit, Reject, Revoke, Settle
+from controlplane.console.approvals.glass import BreakGlass, Overrule
 from controlplane.console.approvals.page import ApprovalPage, read_approval
 from controlplane.console.lists import ByAgent, ByTeam, Since, Tab, agent_column, state_column, time_column
 from controlplane.console.people import viewer
+from controlplane.console.policies.overriding import MarkOverride
 from controlplane.console.tags import draw_deadline, draw_state, draw_time
 from registry.models import User
 
@@ -75,9 +77,19 @@ class ApprovalPages(ConsoleAdmin):
 
     plural = "Approvals"
     roles = EVERYBODY
-    related = ("agent__team", "agent__owner", "decision")
+    related = ("agent__team", "agent__owner", "decision", "overridden_by")
     page_template = "console/approvals/page.html"
-    dialogs = {"approve": Approve, "reject": Reject, "edit": Edit, "cancel": Cancel}
+    dialogs = {
+        "approve": Approve,
+        "reject": Reject,
+        "edit": Edit,
+        "cancel": Cancel,
+        "revoke": Revoke,
+        "override": MarkOverride,
+        "break-glass": BreakGlass,
+        "overrule": Overrule,
+    }
+    list_dialogs = {"bulk": ApproveSeveral}
     empty = Empty(
         "Nothing waits here.", "What an agent asks and a policy holds back appears here, soonest deadline first."
     )
@@ -141,47 +153,6 @@ class ApprovalPages(ConsoleAdmin):
     def page(self, request: HttpRequest, row: ApprovalRequest) -> ApprovalPage:
         """Read the approval page; its bytes are opened, and the trail says so."""
         return read_approval(row, user=viewer(request), now=timezone.now())
-
-
-class QueuePages(ConsoleAdmin):
-    """Queues."""
-
-    roles = EVERYBODY
-    empty = Empty(
-        "No queues yet.",
-        "A queue names who reviews. Queues are written in the installation's document:",
-        "python3 manage.py apply FILE.yaml --by USER",
-    )
-    list_display = ("slug", "teams", "quorum", "ttl", "edits", "editor_may_approve", "owner_may_approve")
-    search_fields = ("slug",)
-
-    def get_queryset(self, request: HttpRequest) -> Rows:
-        """Bring the reviewing teams in one further query."""
-        return super().get_queryset(request).prefetch_related("reviewers")
-
-    @admin.display(description="reviewing teams")
-    def teams(self, row: Queue) -> str:
-        """Name the teams."""
-        return ", ".join(team.slug for team in row.reviewers.all())
-
-    @admin.display(description="stays open", ordering="ttl_seconds")
-    def ttl(self, row: Queue) -> str:
-        """Write how long requests stay open."""
-        return format_ttl(row.ttl_seconds)
-
-    def page(self, request: HttpRequest, row: Queue) -> Sheet:
-        """Show the queue's rules."""
-        return Sheet(
-            f"Queue {row.slug}",
-            (
-                Fact("Reviewing teams", self.teams(row)),
-                Fact("Approvals needed", row.quorum),
-                Fact("Requests stay open", format_ttl(row.ttl_seconds)),
-                Fact("Reviewers may edit", "yes" if row.edits else "no"),
-                Fact("The editor may approve the edit", "yes" if row.editor_may_approve else "no"),
-                Fact("The agent's owner may vote", "yes" if row.owner_may_approve else "no"),
-            ),
-        )
 
 
 class GrantPages(ConsoleAdmin):

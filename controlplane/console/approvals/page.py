@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from approvals.models import ActionRevision, ApprovalRequest, Grant, Queue, Vote
+from approvals.amounts import amount_to_confirm
+from approvals.models import ActionRevision, ApprovalRequest, Grant, Override, Queue, Vote
 from approvals.operations import read_bytes
-from approvals.permissions import may_read_bytes, obstacle_to_vote, require_edit
+from approvals.permissions import (
+    may_break_glass,
+    may_cancel,
+    may_read_bytes,
+    may_revoke,
+    obstacle_to_vote,
+    require_edit,
+)
 from approvals.quorum import Count, count
 from approvals.states import ApprovalState, GrantState
 from audit.refusals import Refusal
 from controlplane.console import formats, text
-from controlplane.console.admins import Button, page_of
+from controlplane.console.admins import Button, list_of, page_of
+from controlplane.console.approvals.beside import (
+    Alike,
+    Neighbours,
+    neighbours,
+    read_alike,
+    together,
+    votes_at_a_glance,
+    waiting_for,
+)
 from controlplane.console.approvals.bytes import Bytes, Change, hidden_note, read_change, shown
-from policies.models import Decision
+from controlplane.console.approvals.marks import Marked, read_marks
 from registry.models import Agent, User
 from registry.states import Role
-
-ALIKE: Final = 20
-_REMEMBERED: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where the action goes; `new` where no action of this agent ever succeeded there, as far as was looked."""
-
-    text: str
-    new: bool
+from runs.models import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,19 @@ class ApprovalPage:
         target: whom it would reach, in words.
         agent_url: of the agent's page, empty where it is not theirs to see; the decision's likewise.
         bytes: what will be executed; None where this person may not read it.
+        marked: the same in lines, with what matters marked; None likewise.
         hidden: what stands there instead.
         obstacle: why this person may not vote; empty where they may.
-        alike: how the last requests like this one ended, by state.
+        overruled_by: who approved it under break-glass, or empty.
+        typed: the amount that an approval has to type, or empty.
+        alike: the last requests like this one, the newest first, with what came of them.
+        near: the requests before and after it that wait for this person.
+        marks: who says that it should have been approved or rejected, and why.
+        quick: whether this person's last ten votes came at a glance.
+        run_url: of the run that it belongs to, empty where it is not theirs to see or there is none.
         task, purpose: the agent's own words, untrusted.
-        buttons: what this person may do.
+        buttons: what this person may do while it is open.
+        more: what else they may do.
         is_open: whether anything can still be decided.
     """
 
@@ -92,8 +106,8 @@ class ApprovalPage:
     revision: int
     digest: str
     bytes: Bytes | None
+    marked: Marked | None
     hidden: str
-    destinations: tuple[Destination, ...]
     units: int
     amount: str
     data_classes: tuple[str, ...]
@@ -109,8 +123,15 @@ class ApprovalPage:
     version: int | None
     grant_state: str
     grant_until: datetime | None
-    alike: tuple[tuple[str, int], ...]
+    overruled_by: str
+    typed: str
+    alike: tuple[Alike, ...]
+    near: Neighbours
+    marks: tuple[Override, ...]
+    quick: bool
+    run_url: str
     buttons: tuple[Button, ...]
+    more: tuple[Button, ...]
 
     @property
     def missing(self) -> int:
@@ -142,6 +163,8 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
     body = bytes(current.body)
     # Where it goes is part of what is hidden: whoever may not read the bytes gets the number.
     target = _target(facts) if readable else formats.plural(len(facts["destinations"]), "destination")
+    waiting = waiting_for(user, now=now) if is_open else []
+    typed = amount_to_confirm(queues, facts)
     sees_agent = user.role != Role.REVIEWER and Agent.objects.visible_to(user).filter(pk=request.agent_id).exists()
     return ApprovalPage(
         heading=f"{request.agent.slug} asks to {decision.verb}",
@@ -162,8 +185,8 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         revision=current.number,
         digest=current.digest,
         bytes=shown(body) if readable else None,
+        marked=read_marks(request, current) if readable else None,
         hidden="" if readable else hidden_note(body, current.digest, is_open=is_open),
-        destinations=_destinations(facts, request) if readable else (),
         units=facts["units"],
         amount=_amount(facts) if readable else "",
         data_classes=tuple(facts["data_classes"]),
@@ -179,8 +202,15 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         version=decision.version,
         grant_state=grant.state if grant else "",
         grant_until=grant.expires_at if grant and grant.state == GrantState.ISSUED else None,
-        alike=_alike(request),
+        overruled_by=request.overridden_by.username if request.overridden_by else "",
+        typed=str(typed) if typed and readable else "",
+        alike=read_alike(request),
+        near=neighbours(request, waiting),
+        marks=tuple(Override.objects.filter(decision=request.decision_id).select_related("by")),
+        quick=is_open and not obstacle and votes_at_a_glance(user),
+        run_url=_run_url(request, user) if sees_agent else "",
         buttons=_buttons(request, current, user, queues, obstacle, target) if is_open and readable else (),
+        more=_more(request, grant, user, together(request, waiting) if readable and not obstacle else 0, now=now),
     )
 
 
@@ -198,14 +228,6 @@ def _target(facts: dict[str, Any]) -> str:
 def _amount(facts: dict[str, Any]) -> str:
     amount = facts["amount"]
     return f"{amount['value']} {amount['currency']}" if amount else ""
-
-
-def _destinations(facts: dict[str, Any], request: ApprovalRequest) -> tuple[Destination, ...]:
-    # Semantics 14 asks for a first-seen table; until it stands, the newest actions are looked through.
-    succeeded = Grant.objects.filter(agent=request.agent_id, state=GrantState.SUCCEEDED).order_by("-id")
-    rows = Decision.objects.filter(pk__in=list(succeeded.values_list("decision_id", flat=True)[:_REMEMBERED]))
-    known = {text for found in rows.values_list("destinations", flat=True) for text in found}
-    return tuple(Destination(item, item not in known) for item in facts["destinations"])
 
 
 def _votes(request: ApprovalRequest, revision: int) -> tuple[Ballot, ...]:
@@ -227,14 +249,29 @@ def _revisions(rows: Sequence[ActionRevision], *, readable: bool) -> tuple[Revis
     return tuple(reversed(lines))
 
 
-def _alike(request: ApprovalRequest) -> tuple[tuple[str, int], ...]:
-    """Count how the last closed requests of the same agent, verb and queues ended."""
-    rows = (
-        ApprovalRequest.objects.filter(agent=request.agent_id, decision__verb=request.decision.verb)
-        .exclude(state=ApprovalState.PENDING)
-        .order_by("-id")
-    )
-    return tuple(Counter(rows.values_list("state", flat=True)[:ALIKE]).most_common())
+def _run_url(request: ApprovalRequest, user: User) -> str:
+    run = Run.objects.visible_to(user).filter(pk=request.decision.run_id).first() if request.decision.run_id else None
+    return page_of(run) if run else ""
+
+
+def _more(
+    request: ApprovalRequest, grant: Grant | None, user: User, alike: int, *, now: datetime
+) -> tuple[Button, ...]:
+    """Offer what stands apart from the vote: several at once, cancelling, break-glass, revoking, marking."""
+    found = []
+    if request.is_open(now):
+        if alike:
+            label = f"Approve up to {alike} alike…"
+            found.append(Button(label, f"{list_of(ApprovalRequest)}do/bulk/?like={request.pk}"))
+        if may_cancel(request, user):
+            found.append(Button("Cancel the request…", page_of(request, "cancel"), "danger"))
+        if may_break_glass(request, user):
+            found.append(Button("Break the glass…", page_of(request, "break-glass"), "danger"))
+    elif request.state != ApprovalState.PENDING:
+        found.append(Button("It should have been…", page_of(request, "override")))
+    if grant is not None and grant.state == GrantState.ISSUED and may_revoke(grant, user):
+        found.append(Button("Revoke the grant…", page_of(request, "revoke"), "danger"))
+    return tuple(found)
 
 
 def _buttons(

@@ -1,244 +1,101 @@
-"""Revisions of the policy set: the list, the page with document and diff, publishing and rolling back."""
+"""The list of policies: what is in force and what it did, and every revision of the set."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from approvals.models import Queue
-from audit.refusals import Forbidden
-from controlplane.apply import dumping, loading
-from controlplane.console.admins import Button, ConsoleAdmin, Empty, page_of
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, OptionalReason, Reason, Words
-from controlplane.console.diffs import Line, line_diff
+from audit.ids import floor_id
+from controlplane.console.admins import Button, ConsoleAdmin, Empty, list_of
 from controlplane.console.lists import state_column, time_column
 from controlplane.console.people import viewer
-from controlplane.console.policies.sentences import Sentence, sentences
-from policies.language import dump, parse
-from policies.models import Revision
-from policies.operations import discard, publish, roll_back, save_draft
+from controlplane.console.policies.dialogs import Discard, Draft, EditDraft, Publish, RollBack
+from controlplane.console.policies.revision_page import DRAFTERS, RevisionPage, as_yaml, lines_of, read_revision
+from controlplane.console.policies.trying import Try
+from policies.language import parse
+from policies.models import Decision, Revision
 from policies.snapshots import published
-from policies.states import RevisionState
+from policies.states import Effect
 from registry.models import User
-from registry.states import Role
 
-_DRAFTERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER})
+__all__ = ["RevisionPages", "as_yaml", "read_in_force"]
+
+_WEEK: Final = timedelta(days=7)
+# So many of the newest denials and reviews are looked through; the page says so where there were more.
+MOST_LOOKED_AT: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyLine:
-    """One policy of the set, in sentences."""
+class InForce:
+    """One policy in force, with what it did in a week."""
 
     slug: str
     mode: str
     scope: str
-    rules: tuple[Sentence, ...]
+    rules: int
     tests: int
+    denied: int
+    held: int
+    denied_url: str
+    held_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevisionPage:
-    """Everything that the page shows.
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The published set.
 
     Attributes:
-        document: the set as YAML.
-        against: number of the published revision that `diff` compares with; None where there is none to compare.
+        number: of the revision.
+        policies: each with what it did.
+        cut: whether older decisions of the week were not looked at.
     """
 
-    heading: str
     number: int
-    state: str
-    author: str
-    created_at: datetime
-    published_by: str
-    published_at: datetime | None
-    reason: str
-    restores: int | None
-    tests_run: int
-    digest: str
-    policies: tuple[PolicyLine, ...]
-    document: str
-    against: int | None
-    diff: tuple[Line, ...]
-    buttons: tuple[Button, ...]
+    url: str
+    policies: tuple[InForce, ...]
+    cut: bool
 
 
-def as_yaml(document: Mapping[str, Any]) -> str:
-    """Write a policy set as the YAML that ``apply`` reads."""
-    native = dump(parse(document), native_dates=True)
-    return dumping.dump(native) if native else ""
-
-
-def read_revision(revision: Revision, *, user: User) -> RevisionPage:
-    """Read the page."""
+def read_in_force(*, user: User, now: datetime) -> Present | None:
+    """Read the published set, and what it did to the decisions that the person may see."""
     live = published()
-    document = as_yaml(revision.document)
-    compared = live is not None and live.pk != revision.pk
-    diff = line_diff(as_yaml(live.document), document) if live is not None and compared else []
-    return RevisionPage(
-        heading=f"Policies r{revision.number}",
-        number=revision.number,
-        state=revision.state,
-        author=revision.author.username,
-        created_at=revision.created_at,
-        published_by=revision.published_by.username if revision.published_by else "",
-        published_at=revision.published_at,
-        reason=revision.reason,
-        restores=revision.restores,
-        tests_run=revision.tests_run,
-        digest=revision.digest,
-        policies=tuple(_lines(revision.document)),
-        document=document,
-        against=live.number if live is not None and compared else None,
-        diff=tuple(diff),
-        buttons=_buttons(revision, user),
-    )
-
-
-def _lines(document: Mapping[str, Any]) -> list[PolicyLine]:
-    found = []
-    for slug, policy in parse(document).policies.items():
-        scope = policy.applies_to
-        parts = [
-            f"{name} {', '.join(sorted(items))}"
-            for name, items in (
-                ("agents", scope.agents), ("teams", scope.teams), ("tags", scope.tags),
-                ("environments", scope.environments),
+    if live is None:
+        return None
+    denied, held, cut = _count(user, now)
+    decisions = list_of(Decision)
+    return Present(
+        live.number,
+        f"{list_of(Revision)}{live.pk}/",
+        tuple(
+            InForce(
+                line.slug, line.mode, line.scope, len(line.rules), line.tests, denied[line.slug], held[line.slug],
+                f"{decisions}?effect__exact=deny&since=7d&policy={line.slug}",
+                f"{decisions}?effect__exact=review&since=7d&policy={line.slug}",
             )
-            if items
-        ]  # fmt: skip
-        found.append(
-            PolicyLine(slug, policy.mode, "; ".join(parts) or "everyone", tuple(sentences(policy)), len(policy.tests))
-        )
-    return found
-
-
-def _buttons(revision: Revision, user: User) -> tuple[Button, ...]:
-    if user.role not in _DRAFTERS:
-        return ()
-    if revision.state == RevisionState.DRAFT:
-        mine = user.role == Role.ADMIN or user.pk == revision.author_id
-        away = "" if mine else "Only its author and administrators discard a draft."
-        return (
-            Button(f"Publish r{revision.number}…", page_of(revision, "publish"), "main"),
-            Button("Discard…", page_of(revision, "discard"), obstacle=away),
-        )
-    if revision.state == RevisionState.SUPERSEDED:
-        return (Button(f"Roll back to r{revision.number}…", page_of(revision, "roll-back")),)
-    return ()
-
-
-def _queues() -> list[str]:
-    return list(Queue.objects.values_list("slug", flat=True))
-
-
-class Publish(Dialog):
-    """Put a draft in force."""
-
-    form_class = Reason
-    row: Revision
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(
-            f"Publish r{self.row.number}?",
-            (
-                "From the next request on, in every process, it decides. Its own tests are run first.",
-                "The revision before it returns in one step: Roll back.",
-            ),
-            f"Publish r{self.row.number}",
-        )
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Publish; the operation checks the right over every agent that a changed policy matches."""
-        publish(revision=self.row, queues=_queues(), by=self.user, now=self.now, reason=data["reason"])
-        return Done(f"r{self.row.number} is in force.", self.pages.address(self.row))
-
-
-class RollBack(Dialog):
-    """Publish a copy of an earlier revision."""
-
-    form_class = Reason
-    row: Revision
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(
-            f"Roll back to r{self.row.number}?",
-            ("A copy of it is published as a new revision; numbers only rise. From the next request on it decides.",),
-            f"Roll back to r{self.row.number}",
-        )
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Roll back."""
-        new = roll_back(to=self.row.number, queues=_queues(), by=self.user, now=self.now, reason=data["reason"])
-        return Done(f"r{new.number} is in force; it says what r{self.row.number} said.", self.pages.address(new))
-
-
-class Discard(Dialog):
-    """Give up a draft."""
-
-    row: Revision
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(
-            f"Discard r{self.row.number}?", ("The draft stays readable and cannot be published.",), "Discard the draft"
-        )
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Discard."""
-        discard(revision=self.row, by=self.user, now=self.now)
-        return Done("The draft is discarded.", self.pages.address(self.row))
-
-
-class Document(OptionalReason):
-    """A whole policy set."""
-
-    document = forms.CharField(
-        label="Policies, as YAML", strip=False, max_length=1_000_000,
-        widget=forms.Textarea(attrs={"rows": 24, "class": "cp-code", "spellcheck": "false"}),
-        help_text="The whole set: what is left out is gone once it is published.",
+            for line in lines_of(parse(live.document))
+        ),
+        cut,
     )  # fmt: skip
-    reason = forms.CharField(label="Why", max_length=LONGEST_REASON, required=False)
-    field_order = ("document", "reason")
 
 
-class Draft(Dialog):
-    """Write a new draft, beginning with what is in force."""
-
-    form_class = Document
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(
-            "New draft of the policies",
-            ("A draft decides nothing. Publishing it is a step of its own, with its tests and your reason.",),
-            "Save the draft",
-        )
-
-    def initial(self) -> dict[str, Any]:
-        """Begin with the published set."""
-        live = published()
-        return {"document": as_yaml(live.document) if live else ""}
-
-    def check(self) -> None:
-        """Say at once who drafts."""
-        if self.user.role not in _DRAFTERS:
-            raise Forbidden("Administrators, operators and owners draft policies.")
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Read the YAML and keep it."""
-        document = loading.load(data["document"]).value or {}
-        draft = save_draft(policies=document, by=self.user, now=self.now, reason=data["reason"])
-        return Done(f"r{draft.number} is saved as a draft.", page_of(draft))
+def _count(user: User, now: datetime) -> tuple[Counter[str], Counter[str], bool]:
+    """Count by policy: a JSON list cannot be grouped on both engines, and a week's refusals are few."""
+    rows = Decision.objects.visible_to(user).real().filter(pk__gte=floor_id(now - _WEEK))
+    rows = rows.filter(effect__in=(Effect.DENY, Effect.REVIEW)).order_by("-id")
+    found = list(rows.values_list("effect", "reasons")[: MOST_LOOKED_AT + 1])
+    denied: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    for effect, reasons in found[:MOST_LOOKED_AT]:
+        counter = denied if effect == Effect.DENY else held
+        counter.update({reason["policy"] for reason in reasons if reason["policy"]})
+    return denied, held, len(found) > MOST_LOOKED_AT
 
 
 class RevisionPages(ConsoleAdmin):
@@ -247,8 +104,9 @@ class RevisionPages(ConsoleAdmin):
     plural = "Policies"
     related = ("author", "published_by")
     page_template = "console/policies/revision.html"
-    dialogs = {"publish": Publish, "roll-back": RollBack, "discard": Discard}
-    list_dialogs = {"draft": Draft}
+    change_list_template = "console/policies/list.html"
+    dialogs = {"publish": Publish, "roll-back": RollBack, "discard": Discard, "edit": EditDraft}
+    list_dialogs = {"draft": Draft, "try": Try}
     empty = Empty(
         "No policies yet.",
         "Until one is published, every action is denied. Begin with a draft, or apply a document:",
@@ -262,10 +120,6 @@ class RevisionPages(ConsoleAdmin):
     published = time_column("published_at", empty="–")
     created = time_column("created_at")
 
-    def visible(self, user: User) -> QuerySet[Revision]:
-        """Policies bind everyone, so whoever has the page reads them all."""
-        return Revision.objects.all()
-
     @admin.display(description="revision", ordering="number")
     def name(self, row: Revision) -> str:
         """Write the number."""
@@ -277,11 +131,21 @@ class RevisionPages(ConsoleAdmin):
         return ", ".join(sorted(row.document)) or "none"
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
-        """Offer a new draft."""
-        if viewer(request).role not in _DRAFTERS:
-            return ()
-        return (Button("New draft…", "do/draft/", "main"),)
+        """Offer to try; and a new draft to whoever drafts."""
+        trying = Button("What would happen if…", f"{list_of(Revision)}do/try/")
+        if viewer(request).role not in DRAFTERS:
+            return (trying,)
+        return (trying, Button("New draft…", f"{list_of(Revision)}do/draft/", "main"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
+        """Show what is in force above the revisions."""
+        if not self.has_module_permission(request):
+            return super().changelist_view(request, extra_context)
+        present = read_in_force(user=viewer(request), now=timezone.now())
+        return super().changelist_view(request, {"present": present, **(extra_context or {})})
 
     def page(self, request: HttpRequest, row: Revision) -> RevisionPage:
         """Read the revision page."""
-        return read_revision(row, user=viewer(request))
+        return read_revision(
+            row, user=viewer(request), against=request.GET.get("against", ""), tests="tests" in request.GET
+        )

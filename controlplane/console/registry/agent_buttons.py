@@ -5,13 +5,17 @@ from __future__ import annotations
 from controlplane.console.admins import Button, page_of
 from controlplane.console.dialogs import Dialog
 from controlplane.console.registry.agent_dialogs import AgentDialog, Contain, Kill, Pause, Resume, Retire
+from controlplane.console.registry.agent_forms import Accept, Decline, Edit, Revert, Transfer
 from controlplane.console.registry.agent_work import Dispatch, Draft, Issue, RollBack, Start, Stop
+from controlplane.console.registry.releases import ReleasesOf
 from registry.models import Agent
 
 _OPERATORS = "Operators of the agent's team and administrators may do this."
 _OWNERS = "Operators of the agent's team, its owner and administrators may do this."
 MAIN: tuple[tuple[str, type[AgentDialog]], ...] = (("pause", Pause), ("resume", Resume))
 MORE: tuple[tuple[str, type[AgentDialog]], ...] = (
+    ("edit", Edit),
+    ("transfer", Transfer),
     ("start", Start),
     ("stop", Stop),
     ("dispatch", Dispatch),
@@ -21,7 +25,15 @@ MORE: tuple[tuple[str, type[AgentDialog]], ...] = (
     ("contain", Contain),
     ("retire", Retire),
 )
-DIALOGS: dict[str, type[Dialog]] = {**dict(MAIN), **dict(MORE), "roll-back": RollBack}
+DIALOGS: dict[str, type[Dialog]] = {
+    **dict(MAIN),
+    **dict(MORE),
+    "roll-back": RollBack,
+    "accept": Accept,
+    "decline": Decline,
+    "revert": Revert,
+    "releases": ReleasesOf,
+}
 
 
 def buttons_of(agent: Agent, *, operates: bool, owns: bool) -> tuple[tuple[Button, ...], tuple[Button, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +13,21 @@ from audit.models import Entry
 from controlplane.console.admins import Button, list_of, page_of
 from controlplane.console.policies.sentences import Sentence, about_agent
 from controlplane.console.registry.agent_buttons import buttons_of
+from controlplane.console.registry.agent_lines import (
+    CommandLine,
+    DecisionLine,
+    KeyLine,
+    LetOut,
+    Live,
+    Proposed,
+    VersionLine,
+    key_state,
+    let_out_of,
+    proposed,
+)
+from controlplane.console.registry.allowances import limits_left
+from controlplane.console.registry.histories import Edited, agent_history
+from controlplane.console.registry.hours import Spark, by_the_hour
 from controlplane.console.runs.reading import RunLine, recent_runs, runs_url
 from costs.models import CostRollup
 from costs.summaries import BudgetLine, budget_tree
@@ -21,73 +36,11 @@ from policies.models import Decision
 from policies.snapshots import published
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, User
 from registry.permissions import operates, owns
-from registry.states import Environment, KeyState, ReleaseState
+from registry.states import AgentState, Environment, KeyState, ReleaseState
 
 RECENT: Final = 10
 DAY: Final = timedelta(hours=24)
 _SOON: Final = timedelta(days=14)
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What is live in one environment; without a version nothing is."""
-
-    environment: str
-    number: int | None
-    url: str
-    since: datetime | None
-    by: str
-    can_roll_back: bool
-
-
-@dataclass(frozen=True, slots=True)
-class VersionLine:
-    """One version."""
-
-    number: int
-    url: str
-    state: str
-    note: str
-    checksum: str
-    author: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class KeyLine:
-    """One key; `state` says ``expired`` where time ended it."""
-
-    name: str
-    url: str
-    environment: str
-    state: str
-    scopes: str
-    expires_at: datetime
-    last_used_at: datetime | None
-    expires_soon: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """One command: what was requested, and what the agent said came of it."""
-
-    kind: str
-    state: str
-    by: str
-    requested_at: datetime
-    reported_at: datetime | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionLine:
-    """One decision."""
-
-    verb: str
-    url: str
-    effect: str
-    why: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +92,13 @@ class AgentPage:
     unpriced: int
     budgets: tuple[BudgetLine, ...]
     trail_url: str
+    releases_url: str
+    spark: Spark
+    edits: tuple[Edited, ...]
+    proposal: Proposed | None
+    let_out: tuple[LetOut, ...]
+    may_revert: bool
+    is_orphaned: bool
     buttons: tuple[Button, ...]
     more: tuple[Button, ...]
 
@@ -159,7 +119,8 @@ def read_agent(agent: Agent, *, user: User, now: datetime) -> AgentPage:
     revision = published()
     policies = parse(revision.document) if revision else PolicySet({})
     by_agent = f"agent={agent.slug}"
-    main, more = buttons_of(agent, operates=operates(user, agent.team), owns=owns(user, agent))
+    here = operates(user, agent.team)
+    main, more = buttons_of(agent, operates=here, owns=owns(user, agent))
     spent = _spent(agent, now)
     return AgentPage(
         heading=agent.name,
@@ -181,7 +142,7 @@ def read_agent(agent: Agent, *, user: User, now: datetime) -> AgentPage:
         last_seen_at=agent.last_seen_at,
         kills=_kills(agent),
         live=_live(agent),
-        may_do=tuple(about_agent(policies, agent=agent.slug, team=agent.team.slug, tags=frozenset(agent.tags))),
+        may_do=_may_do(policies, agent, now),
         policy_revision=revision.number if revision else None,
         runs=recent_runs(agent, most=RECENT),
         runs_url=runs_url(agent),
@@ -201,8 +162,27 @@ def read_agent(agent: Agent, *, user: User, now: datetime) -> AgentPage:
             if line.subject.split(" · ")[0] in {agent.slug, agent.team.slug}
         ),
         trail_url=list_of(Entry, by_agent),
+        releases_url=page_of(agent, "releases"),
+        spark=by_the_hour(agent, now=now),
+        edits=agent_history(agent),
+        proposal=proposed(agent, user),
+        let_out=let_out_of(agent),
+        may_revert=here and agent.state != AgentState.RETIRED,
+        is_orphaned=not agent.owner.is_active,
         buttons=main,
         more=more,
+    )
+
+
+def _may_do(policies: PolicySet, agent: Agent, now: datetime) -> tuple[Sentence, ...]:
+    """Return what policy says, with what is left of each limit."""
+    found = about_agent(policies, agent=agent.slug, team=agent.team.slug, tags=frozenset(agent.tags))
+    spoken = {sentence.policy for sentence in found}
+    narrow = PolicySet({slug: policy for slug, policy in policies.policies.items() if slug in spoken})
+    left = limits_left(narrow, agent, now=now)
+    return tuple(
+        replace(each, text=f"{each.text} {left[each.policy, each.rule]}.") if (each.policy, each.rule) in left else each
+        for each in found
     )
 
 
@@ -249,13 +229,6 @@ def _key(row: AgentKey, now: datetime) -> KeyLine:
     soon = state == KeyState.LIVE and row.expires_at - now < _SOON
     scopes = ", ".join(row.scopes)
     return KeyLine(str(row), page_of(row), row.environment, state, scopes, row.expires_at, row.last_used_at, soon)
-
-
-def key_state(key: AgentKey, now: datetime) -> str:
-    """Return a key's state; expiry is compared at use, so no row says it."""
-    if key.state == KeyState.LIVE and key.expires_at <= now:
-        return "expired"
-    return str(key.state)
 
 
 def _commands(agent: Agent) -> tuple[CommandLine, ...]:

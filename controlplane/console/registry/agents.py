@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,14 +15,15 @@ from django.utils.safestring import SafeString
 
 from approvals.models import ApprovalRequest
 from approvals.states import ApprovalState
-from controlplane.console.admins import ConsoleAdmin, Empty, list_of
+from controlplane.console.admins import Button, ConsoleAdmin, Empty, list_of
 from controlplane.console.lists import ByTeam, Tab, state_column, time_column
 from controlplane.console.people import viewer
 from controlplane.console.registry.agent_buttons import DIALOGS
+from controlplane.console.registry.agent_forms import Register
 from controlplane.console.registry.agent_page import AgentPage, read_agent
 from controlplane.console.tags import draw_state
 from registry.models import Agent, AgentKey, Release, User
-from registry.states import AgentState, Environment, ReleaseState
+from registry.states import AgentState, Environment, ReleaseState, Role
 
 Rows = QuerySet[Any]
 SILENT_AFTER = timedelta(days=7)
@@ -65,9 +67,10 @@ class AgentPages(ConsoleAdmin):
     related = ("team", "owner")
     page_template = "console/registry/agent.html"
     dialogs = DIALOGS
+    list_dialogs = {"register": Register}
     empty = Empty(
         "No agents here.",
-        "Agents are registered by the installation's document, or by the demonstration on Home:",
+        "Register one above, or describe agents in the installation's document:",
         "python3 manage.py apply FILE.yaml --by USER",
     )
     list_display = ("name_and_slug", "standing", "shield", "owner", "team", "version", "seen", "waiting")
@@ -94,6 +97,12 @@ class AgentPages(ConsoleAdmin):
         for row in cl.result_list:
             row.waiting_now = found.get(row.pk, 0)
         return cl
+
+    def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
+        """Offer to register one."""
+        operates = viewer(request).role in {Role.ADMIN, Role.OPERATOR}
+        away = "" if operates else "Operators of a team and administrators register agents."
+        return (Button("Register an agent…", f"{list_of(Agent)}do/register/", "main", away),)
 
     @admin.display(description="agent", ordering="name")
     def name_and_slug(self, row: Agent) -> SafeString:

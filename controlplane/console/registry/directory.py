@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from audit.refusals import Forbidden
+from controlplane.console.accounts import people as accounts
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, list_of
 from controlplane.console.lists import time_column
 from controlplane.console.people import viewer
-from controlplane.console.registry.other_dialogs import KillTeam
+from controlplane.console.registry import people_forms
+from controlplane.console.registry.histories import verb_history
+from controlplane.console.registry.kill_dialogs import KillTeam
+from controlplane.console.registry.rights import can_do, team_rights
+from controlplane.console.registry.verb_forms import CreateVerb, EditVerb, RevertVerb, Try
 from controlplane.console.tags import draw_state, draw_time, write_pretty
 from registry.models import Agent, Team, User, Verb
+from registry.permissions import may_change_verbs
 from registry.states import Role
 
 Rows = QuerySet[Any]
@@ -27,14 +35,19 @@ class TeamPages(ConsoleAdmin):
 
     roles = EVERYBODY
     related = ("lead",)
-    dialogs = {"kill": KillTeam}
-    empty = Empty("No teams yet.", "Teams are written in the installation's document:", _APPLY)
+    dialogs = {"kill": KillTeam, **people_forms.TEAM}
+    list_dialogs = {"create": people_forms.CreateTeam}
+    empty = Empty("No teams yet.", "Create one above, or describe teams in the installation's document:", _APPLY)
     list_display = ("slug", "name", "lead", "people")
     search_fields = ("slug", "name", "members__username")
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Bring the members in one further query."""
         return super().get_queryset(request).prefetch_related("members")
+
+    def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
+        """Offer to create one."""
+        return (Button("Create a team…", f"{list_of(Team)}do/create/", "main", _away(viewer(request))),)
 
     @admin.display(description="members")
     def people(self, row: Team) -> str:
@@ -52,13 +65,18 @@ class TeamPages(ConsoleAdmin):
             (
                 Fact("Name in documents", row.slug, code=True),
                 Fact("Lead", row.lead.username if row.lead else "nobody"),
-                Fact("Members", self.people(row)),
+                Fact("Members and what they may do", team_rights(row)),
                 Fact(
                     "Agents you see",
                     format_html('<a href="{}">{}</a>', list_of(Agent, f"team={row.slug}"), agents.count()),
                 ),
             ),
-            (Button("Stop all its agents…", self.address(row, "kill"), "danger", away),),
+            (
+                Button("Edit the team…", self.address(row, "edit"), "main", _away(user)),
+                Button("Who publishes…", self.address(row, "publish"), "", _away(user)),
+                Button("Stop all its agents…", self.address(row, "kill"), "danger", away),
+                Button("Delete the team…", self.address(row, "delete"), "danger", _away(user)),
+            ),
         )
 
 
@@ -68,15 +86,17 @@ class VerbPages(ConsoleAdmin):
     roles = EVERYBODY
     empty = Empty(
         "The catalogue is empty, so every action is denied.",
-        "Verbs are written in the installation's document:",
+        "Add one above, or describe verbs in the installation's document:",
         _APPLY,
     )
+    dialogs = {"edit": EditVerb, "try": Try, "revert": RevertVerb}
+    list_dialogs = {"create": CreateVerb}
     list_display = ("name", "capability", "extracts")
     search_fields = ("name",)
 
-    def visible(self, user: User) -> Rows:
-        """All of it."""
-        return Verb.objects.all()
+    def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
+        """Offer to add one."""
+        return (Button("Add a verb…", f"{list_of(Verb)}do/create/", "main", _verbs_away(viewer(request))),)
 
     @admin.display(description="capability")
     def capability(self, row: Verb) -> str:
@@ -90,12 +110,18 @@ class VerbPages(ConsoleAdmin):
 
     def page(self, request: HttpRequest, row: Verb) -> Sheet:
         """Show the entry."""
+        away = _verbs_away(viewer(request))
         return Sheet(
             f"Verb {row.name}",
             (
                 Fact("Capability", self.capability(row)),
                 Fact("Takes from the payload", self.extracts(row)),
                 Fact("Entry", write_pretty(row.spec), code=True),
+                Fact("History", _edits(row, may_revert=not away)),
+            ),
+            (
+                Button("Try it on a payload…", self.address(row, "try"), "main"),
+                Button("Edit the verb…", self.address(row, "edit"), "", away),
             ),
         )
 
@@ -105,9 +131,11 @@ class PeoplePages(ConsoleAdmin):
 
     plural = "People"
     roles = frozenset({Role.ADMIN})
+    dialogs = {**people_forms.PERSON, **accounts.PERSON}
+    list_dialogs = {"create": people_forms.CreatePerson}
     empty = Empty(
         "Nobody yet.",
-        "People are created by a command:",
+        "Create one above, or by a command:",
         "python3 manage.py createuser NAME --role reviewer --password-stdin",
     )
     list_display = ("username", "standing", "role", "in_teams", "logged_in")
@@ -117,8 +145,12 @@ class PeoplePages(ConsoleAdmin):
     logged_in = time_column("last_login", "last log-in")
 
     def visible(self, user: User) -> Rows:
-        """Everybody; only administrators have the page."""
-        return User.objects.prefetch_related("teams")
+        """Bring the teams along."""
+        return super().visible(user).prefetch_related("teams")
+
+    def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
+        """Offer to create one."""
+        return (Button("Create a person…", f"{list_of(User)}do/create/", "main"),)
 
     @admin.display(description="account", ordering="is_active")
     def standing(self, row: User) -> SafeString:
@@ -138,8 +170,54 @@ class PeoplePages(ConsoleAdmin):
                 Fact("User name", row.username, code=True),
                 Fact("Account", self.standing(row)),
                 Fact("Role", row.get_role_display()),
+                Fact("Email", row.email or "none"),
                 Fact("Teams", self.in_teams(row)),
+                Fact("Can do", can_do(row)),
                 Fact("Last log-in", draw_time(row.last_login)),
                 Fact("Must change the password", "yes" if row.must_change_password else "no"),
             ),
+            self._buttons(row, viewer(request)),
         )
+
+    def _buttons(self, row: User, user: User) -> tuple[Button, ...]:
+        edit = Button("Edit the person…", self.address(row, "edit"), "main")
+        if not row.is_active:
+            return (edit, Button("Reactivate…", self.address(row, "reactivate")))
+        own = "Change your own password in the menu at the top." if row.pk == user.pk else ""
+        return (
+            edit,
+            Button("Reset the password…", self.address(row, "reset-password"), "", own),
+            Button("End all sessions…", self.address(row, "end-sessions")),
+            Button("Remove second factors…", self.address(row, "reset-factors")),
+            Button("Open the log-in…", self.address(row, "open-log-in")),
+            Button("Deactivate…", self.address(row, "deactivate"), "danger"),
+        )
+
+
+def _away(user: User) -> str:
+    """Say why a person cannot manage teams; empty where they can."""
+    return "" if user.role == Role.ADMIN else "Administrators manage people and teams."
+
+
+def _verbs_away(user: User) -> str:
+    """Say why a person cannot change the catalogue; empty where they can."""
+    try:
+        may_change_verbs(user)
+    except Forbidden as refusal:
+        return refusal.detail
+    return ""
+
+
+def _edits(row: Verb, *, may_revert: bool) -> SafeString | str:
+    """Draw what was changed of an entry, newest first."""
+    lines = [
+        format_html(
+            "{} by {}: {}{}",
+            draw_time(edit.at),
+            edit.by,
+            "; ".join(f"{name} {old} → {new}" for name, old, new in edit.changes) or "nothing",
+            format_html(' <a href="{}" data-dialog>Bring back…</a>', edit.revert_url) if may_revert else "",
+        )
+        for edit in verb_history(row)
+    ]
+    return format_html_join("", "<div>{}</div>", ((line,) for line in lines)) if lines else "never changed"

@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from audit.refusals import Forbidden, Missing
 from controlplane.console.admins import Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
 from controlplane.console.lists import ByAgent, Since, agent_column, state_column, time_column
 from controlplane.console.people import viewer
-from controlplane.console.registry.agent_page import key_state
-from controlplane.console.registry.other_dialogs import Lift, RevokeKey, Throw
+from controlplane.console.registry.agent_lines import key_state
+from controlplane.console.registry.key_dialogs import RevokeKey, RotateKey
+from controlplane.console.registry.kill_dialogs import LetOut, Lift, PutBack, Throw, reach
 from controlplane.console.tags import draw_state, draw_time, write_pretty
-from registry.models import Agent, AgentKey, Command, KillSwitch, Release, Team, User
-from registry.states import KeyState, KillState, Role
+from registry.models import AgentKey, Command, KillExemption, KillSwitch, Release, User
+from registry.permissions import may_lift, operates, owns
+from registry.states import KeyState, KillScope, KillState, Role
 
 Rows = QuerySet[Any]
 _APPLY = "python3 manage.py apply FILE.yaml --by USER"
@@ -35,7 +38,7 @@ class KeyPages(ConsoleAdmin):
 
     plural = "Keys"
     related = ("agent__team", "agent__owner", "issued_by")
-    dialogs = {"revoke": RevokeKey}
+    dialogs = {"revoke": RevokeKey, "rotate": RotateKey}
     empty = Empty("No keys yet.", "Keys are issued on an agent's page, and shown once.")
     list_display = ("name", "standing", "of_agent", "environment", "issued_by", "expires", "used")
     list_filter = ("state", "environment", ByAgent)
@@ -70,7 +73,15 @@ class KeyPages(ConsoleAdmin):
                 Fact("Expires", draw_time(row.expires_at)),
                 Fact("Last used", draw_time(row.last_used_at)),
             ),
-            (Button("Revoke the key…", self.address(row, "revoke"), "danger"),) if live else (),
+            self._buttons(row, viewer(request)) if live else (),
+        )
+
+    def _buttons(self, row: AgentKey, user: User) -> tuple[Button, ...]:
+        issues = operates(user, row.agent.team) or owns(user, row.agent)
+        away = "" if issues else "Operators of the agent's team, its owner and administrators do this."
+        return (
+            Button("Rotate the key…", self.address(row, "rotate"), "main", away),
+            Button("Revoke the key…", self.address(row, "revoke"), "danger", away),
         )
 
 
@@ -131,10 +142,6 @@ class ReleasePages(ConsoleAdmin):
     released = time_column("released_at")
     ended = time_column("ended_at", empty="–")
 
-    def visible(self, user: User) -> Rows:
-        """Releases of visible agents."""
-        return Release.objects.filter(agent__in=Agent.objects.visible_to(user).values("pk"))
-
     @admin.display(description="version", ordering="version__number")
     def what(self, row: Release) -> str:
         """Name the version."""
@@ -160,7 +167,7 @@ class KillPages(ConsoleAdmin):
     """Kill switches."""
 
     related = ("thrown_by", "team")
-    dialogs = {"lift": Lift}
+    dialogs = {"lift": Lift, "let-out": LetOut, "put-back": PutBack}
     list_dialogs = {"throw": Throw}
     empty = Empty("No kill switch was ever thrown.", "It stops an agent, a team, a tag or everything at once.")
     list_display = ("what", "standing", "reason", "thrown_by", "thrown", "lifted")
@@ -170,13 +177,6 @@ class KillPages(ConsoleAdmin):
     standing = state_column("kill")
     thrown = time_column("thrown_at")
     lifted = time_column("lifted_at", empty="–")
-
-    def visible(self, user: User) -> Rows:
-        """Switches over visible teams, and those that stop everything or a tag."""
-        if user.sees_everything:
-            return KillSwitch.objects.all()
-        teams = Team.objects.visible_to(user).values("pk")
-        return KillSwitch.objects.filter(Q(team__in=teams) | Q(team=None))
 
     @admin.display(description="stops", ordering="scope")
     def what(self, row: KillSwitch) -> str:
@@ -191,6 +191,8 @@ class KillPages(ConsoleAdmin):
     def page(self, request: HttpRequest, row: KillSwitch) -> Sheet:
         """Show the switch."""
         in_force = row.state == KillState.IN_FORCE
+        user = viewer(request)
+        away = _lift_away(user, row)
         return Sheet(
             f"Kill switch: {self.what(row)}",
             (
@@ -199,6 +201,50 @@ class KillPages(ConsoleAdmin):
                 Fact("Thrown by", row.thrown_by.username),
                 Fact("Thrown", draw_time(row.thrown_at)),
                 Fact("Lifted", draw_time(row.lifted_at)),
+                *((Fact("Stops", reach(row.scope, row.value)),) if in_force and user.sees_everything else ()),
+                Fact("Let out of it", self._let_out(row, user, may=in_force and not away)),
             ),
-            (Button("Lift it…", self.address(row, "lift"), "main"),) if in_force else (),
+            (
+                Button("Lift it…", self.address(row, "lift"), "main", away),
+                *(
+                    (Button("Let one agent out…", self.address(row, "let-out"), "", away),)
+                    if row.scope != KillScope.AGENT
+                    else ()
+                ),
+            )
+            if in_force
+            else (),
         )
+
+    def _let_out(self, row: KillSwitch, user: User, *, may: bool) -> SafeString | str:
+        """Draw whom the switch does not stop, of those that the person sees."""
+        rows = KillExemption.objects.visible_to(user).filter(switch=row).select_related("agent", "let_out_by")
+        lines = [
+            format_html(
+                "{} by {}, {}: {}{}",
+                link(each.agent, each.agent.slug),
+                each.let_out_by.username,
+                draw_time(each.let_out_at),
+                each.reason,
+                format_html(
+                    ' <a href="{}?agent={}" data-dialog>Put it back…</a>',
+                    self.address(row, "put-back"),
+                    each.agent.slug,
+                )
+                if may
+                else "",
+            )
+            for each in rows
+        ]
+        return format_html_join("", "<div>{}</div>", ((line,) for line in lines)) if lines else "nobody"
+
+
+def _lift_away(user: User, row: KillSwitch) -> str:
+    """Say why a person cannot lift a switch; empty where they can."""
+    try:
+        may_lift(user, row)
+    except Missing:
+        return "Administrators and operators of the whole scope lift it."
+    except Forbidden as refusal:
+        return refusal.detail
+    return ""

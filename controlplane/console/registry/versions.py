@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from controlplane.console import text
 from controlplane.console.admins import Button, ConsoleAdmin, Empty, page_of
-from controlplane.console.diffs import Line, line_diff
 from controlplane.console.lists import ByAgent, agent_column, state_column, time_column
 from controlplane.console.people import viewer
-from controlplane.console.registry.other_dialogs import EditDraft, Promote
-from registry.models import Agent, AgentVersion, Release, User
+from controlplane.console.registry.comparing import Change, compare
+from controlplane.console.registry.version_dialogs import Discard, EditDraft, Promote
+from registry.models import AgentVersion, Release, User
 from registry.permissions import operates
 from registry.states import Environment, ReleaseState, VersionState
+
+_MOST_OTHERS: Final = 50
+_LONGEST_NUMBER: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class VersionPage:
 
     Attributes:
         definition: laid out in lines.
-        against: number of the version live in production that `diff` compares with; None where there is none.
+        against: number of the version that `changes` compares with; None where there is none.
+        others: numbers of the versions that it can be compared with, and their addresses.
         live_in: environments in which it is live.
     """
 
@@ -43,20 +46,28 @@ class VersionPage:
     live_in: tuple[str, ...]
     definition: str
     against: int | None
-    diff: tuple[Line, ...]
+    against_live: bool
+    others: tuple[tuple[int, str], ...]
+    changes: tuple[Change, ...]
     buttons: tuple[Button, ...]
 
 
-def read_version(version: AgentVersion, *, user: User) -> VersionPage:
-    """Read the page; agent, team and author are joined."""
+def read_version(version: AgentVersion, *, user: User, against: str = "") -> VersionPage:
+    """Read the page.
+
+    Args:
+        version: agent, team and author are joined.
+        user: who looks.
+        against: number of the version to compare with; else the one live in production.
+    """
     live = list(Release.objects.filter(agent=version.agent, state=ReleaseState.LIVE).select_related("version"))
-    other = next((row.version for row in live if row.environment == Environment.PRODUCTION), None)
-    compared = other is not None and other.pk != version.pk
-    definition = text.pretty(version.definition)
+    standing = next((row.version for row in live if row.environment == Environment.PRODUCTION), None)
+    chosen = _chosen(version, against)
+    other = chosen or standing
+    if other is not None and other.pk == version.pk:
+        other = None
+    numbers = AgentVersion.objects.filter(agent=version.agent).exclude(pk=version.pk).values_list("number", flat=True)
     away = "" if operates(user, version.agent.team) else "Operators of the agent's team and administrators release."
-    buttons = [Button(f"Promote v{version.number}…", page_of(version, "promote"), "main", away)]
-    if version.state == VersionState.DRAFT:
-        buttons.append(Button("Edit the draft…", page_of(version, "edit"), obstacle=away))
     return VersionPage(
         heading=f"{version.agent.slug} v{version.number}",
         agent=version.agent.slug,
@@ -68,11 +79,30 @@ def read_version(version: AgentVersion, *, user: User) -> VersionPage:
         author=version.created_by.username,
         created_at=version.created_at,
         live_in=tuple(row.environment for row in live if row.version_id == version.pk),
-        definition=definition,
-        against=other.number if other is not None and compared else None,
-        diff=tuple(line_diff(text.pretty(other.definition), definition)) if other is not None and compared else (),
-        buttons=tuple(buttons),
+        definition=text.pretty(version.definition),
+        against=other.number if other is not None else None,
+        against_live=other is not None and standing is not None and other.pk == standing.pk,
+        others=tuple((number, f"{page_of(version)}?against={number}#diff") for number in numbers[:_MOST_OTHERS]),
+        changes=compare(other.definition, version.definition) if other is not None else (),
+        buttons=_buttons(version, away),
     )
+
+
+def _chosen(version: AgentVersion, against: str) -> AgentVersion | None:
+    """Return the version of the same agent that the address names."""
+    if not against.isdecimal() or len(against) > _LONGEST_NUMBER:
+        return None
+    return AgentVersion.objects.filter(agent=version.agent, number=int(against)).first()
+
+
+def _buttons(version: AgentVersion, away: str) -> tuple[Button, ...]:
+    if version.state == VersionState.DISCARDED:
+        return ()
+    buttons = [Button(f"Promote v{version.number}…", page_of(version, "promote"), "main", away)]
+    if version.state == VersionState.DRAFT:
+        buttons.append(Button("Edit the draft…", page_of(version, "edit"), obstacle=away))
+        buttons.append(Button("Discard the draft…", page_of(version, "discard"), "danger", away))
+    return tuple(buttons)
 
 
 class VersionPages(ConsoleAdmin):
@@ -81,7 +111,7 @@ class VersionPages(ConsoleAdmin):
     plural = "Versions"
     related = ("agent__team", "agent__owner", "created_by")
     page_template = "console/registry/version.html"
-    dialogs = {"promote": Promote, "edit": EditDraft}
+    dialogs = {"promote": Promote, "edit": EditDraft, "discard": Discard}
     empty = Empty("No versions yet.", "An agent gets version 1 when it is registered.")
     list_display = ("name", "standing", "of_agent", "note", "created_by", "created")
     list_filter = ("state", ByAgent)
@@ -91,10 +121,6 @@ class VersionPages(ConsoleAdmin):
     standing = state_column("version")
     created = time_column("created_at")
 
-    def visible(self, user: User) -> QuerySet[Any]:
-        """Versions of visible agents."""
-        return AgentVersion.objects.filter(agent__in=Agent.objects.visible_to(user).values("pk"))
-
     @admin.display(description="version", ordering="number")
     def name(self, row: AgentVersion) -> str:
         """Write the number."""
@@ -102,4 +128,4 @@ class VersionPages(ConsoleAdmin):
 
     def page(self, request: HttpRequest, row: AgentVersion) -> VersionPage:
         """Read the version page."""
-        return read_version(row, user=viewer(request))
+        return read_version(row, user=viewer(request), against=request.GET.get("against", ""))

@@ -1,21 +1,18 @@
-"""What people do with runs and failures: open a step's payload, resolve, reopen, mute."""
+"""What people do with runs: open a step's payload."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 
 from audit.refusals import Forbidden
-from controlplane.console.dialogs import Dialog, Done, Reason, Words
-from runs.models import Failure, Run, Step
-from runs.operations import mute_failure, read_payload, reopen_failure, resolve_failure
-from runs.permissions import may_break_glass, may_handle_failure, may_read_payload
-
-MUTED_FOR = timedelta(days=7)
+from controlplane.console.dialogs import Dialog, Reason, Words
+from runs.models import Run, Step
+from runs.operations import read_payload
+from runs.permissions import may_break_glass, may_read_payload
 
 
 class OpenPayload(Dialog):
@@ -74,56 +71,3 @@ class OpenPayload(Dialog):
         response = self.framed("console/runs/payload.html", context)
         response["Cache-Control"] = "no-store"
         return response
-
-
-class FailureDialog(Dialog):
-    """A dialog about a failure."""
-
-    row: Failure
-
-    def check(self) -> None:
-        """Check the right."""
-        may_handle_failure(self.user, self.row)
-
-    def done(self, said: str) -> Done:
-        """Go back to the failure."""
-        return Done(said, self.pages.address(self.row))
-
-
-class Resolve(FailureDialog):
-    """Call it resolved."""
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(f"Resolve “{self.row}”?", ("If it happens again, it comes back as regressed.",), "Resolve it")
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Resolve."""
-        resolve_failure(failure=self.row, by=self.user, now=self.now)
-        return self.done("The failure is resolved.")
-
-
-class Reopen(FailureDialog):
-    """Take a resolution back."""
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(f"Reopen “{self.row}”?", ("It counts as open again.",), "Reopen it")
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Reopen."""
-        reopen_failure(failure=self.row, by=self.user, now=self.now)
-        return self.done("The failure is open.")
-
-
-class Mute(FailureDialog):
-    """Silence it for a while."""
-
-    def words(self) -> Words:
-        """Name the effect."""
-        return Words(f"Mute “{self.row}” for 7 days?", ("It goes on counting, out of sight.",), "Mute it")
-
-    def perform(self, data: Mapping[str, Any]) -> Done:
-        """Mute."""
-        mute_failure(failure=self.row, until=self.now + MUTED_FOR, by=self.user, now=self.now)
-        return self.done("The failure is muted for 7 days.")

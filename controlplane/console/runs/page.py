@@ -12,6 +12,7 @@ from django.db.models import Count, Q, Sum
 
 from controlplane.console import charts, formats
 from controlplane.console.admins import page_of
+from controlplane.console.runs.folding import Fold, fold
 from controlplane.console.runs.reading import name_of
 from costs.models import Usage
 from policies.models import Decision
@@ -65,7 +66,10 @@ class RunPage:
     Attributes:
         waited: time in steps that waited for people, None where there is none.
         calls: model calls; `unpriced` of them have no known price.
-        more_steps: whether there are more steps than are shown.
+        more_url, earlier_steps_url: of the steps after and before those shown, or empty.
+        first_failure: id of the first failing step shown, or empty.
+        earlier_url, later_url: the agent's neighbouring runs, or empty.
+        fold_url: of the same page with its waiting folded, or in full again; empty where nothing waited.
         error, output: the agent's own words, untrusted.
     """
 
@@ -100,12 +104,26 @@ class RunPage:
     retry_url: str
     flags: tuple[str, ...]
     steps: tuple[StepLine, ...]
-    more_steps: bool
+    more_url: str
+    earlier_steps_url: str
+    first_failure: str
+    earlier_url: str
+    later_url: str
+    fold_url: str
+    is_folded: bool
 
 
-def read_run(run: Run, *, user: User, now: datetime) -> RunPage:
-    """Read the page; agent, team, version and failure are joined."""
-    steps = list(Step.objects.filter(run=run).in_order()[: MOST_STEPS + 1])
+def read_run(run: Run, *, user: User, now: datetime, start_at: int = 0, folded: bool = False) -> RunPage:
+    """Read the page; agent, team, version and failure are joined.
+
+    Args:
+        run: visible to the person.
+        user: who looks.
+        now: aware UTC.
+        start_at: how many steps to leave out at the beginning.
+        folded: whether to take waiting out of the time line.
+    """
+    steps = list(Step.objects.filter(run=run).in_order()[start_at : start_at + MOST_STEPS + 1])
     more, steps = len(steps) > MOST_STEPS, steps[:MOST_STEPS]
     costs = _costs(run)
     end = run.ended_at or max((_end(step) or step.started_at for step in steps), default=now)
@@ -114,6 +132,10 @@ def read_run(run: Run, *, user: User, now: datetime) -> RunPage:
     effects = _effects(steps)
     opens = may_read_payload(user, run) or may_break_glass(user)
     waits = [_length(step) for step in steps if step.kind == StepKind.HUMAN]
+    gaps = fold((step.started_at, _end(step) or step.started_at) for step in steps if step.kind == StepKind.HUMAN)
+    line = gaps if folded else Fold()
+    page = page_of(run)
+    failing = next((step for step in steps if step.status in FAILED), None)
     sums = Usage.objects.filter(run_id=run.pk).aggregate(
         n=Count("pk"), cost=Sum("cost_nanousd"), unknown=Count("pk", filter=Q(cost_nanousd=None)),
         fresh=Sum("input_uncached"), read=Sum("cache_read"), written=Sum("cache_write"), out=Sum("output"),
@@ -150,9 +172,16 @@ def read_run(run: Run, *, user: User, now: datetime) -> RunPage:
         retry_url=_run_url(run.retry_of, user),
         flags=_flags(run.flags),
         steps=tuple(
-            _line(step, costs, effects, (start, end), payload_url=_payload_url(run, step, opens)) for step in steps
+            _line(step, costs, effects, (line, start, end), payload_url=_payload_url(run, step, opens))
+            for step in steps
         ),
-        more_steps=more,
+        more_url=f"{page}?from={start_at + MOST_STEPS}" if more else "",
+        earlier_steps_url=f"{page}?from={max(start_at - MOST_STEPS, 0)}" if start_at else "",
+        first_failure=str(failing.pk) if failing else "",
+        earlier_url=_neighbour(run, user, later=False),
+        later_url=_neighbour(run, user, later=True),
+        fold_url=(page if folded else f"{page}?fold=1") if gaps.gaps else "",
+        is_folded=folded,
     )
 
 
@@ -160,11 +189,12 @@ def _line(
     step: Step,
     costs: Mapping[UUID, tuple[int | None, bool]],
     effects: Mapping[UUID, str],
-    frame: tuple[datetime, datetime],
+    frame: tuple[Fold, datetime, datetime],
     *,
     payload_url: str,
 ) -> StepLine:
-    start, end = frame
+    line, start, end = frame
+    ended = _end(step)
     cost, known = costs.get(step.pk, (None, False))
     usage: dict[str, Any] = step.usage or {}
     decision = step.decision_id if step.decision_id in effects else None
@@ -175,7 +205,12 @@ def _line(
         status=step.status,
         started_at=step.started_at,
         lasted=timedelta(milliseconds=step.duration_ms) if step.duration_ms is not None else None,
-        bar=charts.span(began=step.started_at, ended=_end(step), start=start, end=end),
+        bar=charts.span(
+            began=line.at(step.started_at),
+            ended=line.at(ended) if ended else None,
+            start=line.at(start),
+            end=line.at(end),
+        ),
         look=_look(step),
         model=usage.get("model", ""),
         tokens=_tokens(usage),
@@ -232,12 +267,21 @@ def _run_url(pk: UUID | None, user: User) -> str:
     return page_of(row) if row else ""
 
 
+def _neighbour(run: Run, user: User, *, later: bool) -> str:
+    rows = Run.objects.visible_to(user).of_agent(run.agent_id).exclude(pk=run.pk)
+    if later:
+        row = rows.filter(started_at__gte=run.started_at).order_by("started_at", "id").first()
+    else:
+        row = rows.filter(started_at__lte=run.started_at).order_by("-started_at", "-id").first()
+    return page_of(row) if row else ""
+
+
 def _payload(step: Step) -> str:
     parts = [
-        f"{name} {formats.count(size)} bytes, sha256 {formats.short_digest(digest)}"
-        for name, size, digest in (
-            ("input", step.input_size, step.input_sha256),
-            ("output", step.output_size, step.output_sha256),
+        f"{name} {formats.count(size)} bytes{', cut' if cut else ''}, sha256 {formats.short_digest(digest)}"
+        for name, size, digest, cut in (
+            ("input", step.input_size, step.input_sha256, step.input_truncated),
+            ("output", step.output_size, step.output_sha256, step.output_truncated),
         )
         if size is not None
     ]

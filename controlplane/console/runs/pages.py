@@ -8,23 +8,27 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from controlplane.console import formats
-from controlplane.console.admins import Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
+from controlplane.console.admins import ConsoleAdmin, Empty
 from controlplane.console.lists import ByAgent, ByTeam, Since, Tab, agent_column, state_column, time_column
 from controlplane.console.people import viewer
-from controlplane.console.runs.dialogs import Mute, OpenPayload, Reopen, Resolve
+from controlplane.console.runs.comparing import Compare
+from controlplane.console.runs.dialogs import OpenPayload
+from controlplane.console.runs.failure_dialogs import DIALOGS
+from controlplane.console.runs.failure_page import FailurePage, read_failure, sparks
 from controlplane.console.runs.page import RunPage, read_run
 from controlplane.console.runs.reading import name_of
-from controlplane.console.tags import draw_state, draw_time
 from registry.models import User
 from runs.models import Failure, Run
 from runs.states import FailureState
 
 Rows = QuerySet[Any]
+_LONGEST_NUMBER = 8
 _INGEST = """curl -X POST "$CONTROL_PLANE/api/v1/runs" -H "Authorization: Bearer $AGENT_KEY" \\
   -H "Content-Type: application/json" -d @run.json"""
 
@@ -64,7 +68,7 @@ class RunPages(ConsoleAdmin):
 
     related = ("agent__team", "agent__owner", "version__agent", "failure")
     page_template = "console/runs/run.html"
-    dialogs = {"step": OpenPayload}
+    dialogs = {"step": OpenPayload, "compare": Compare}
     empty = Empty("No runs yet.", "Agents report what they did with their key:", _INGEST)
     list_display = ("name", "standing", "of_agent", "trigger_source", "started", "lasted", "error")
     list_filter = (WhichRuns, "status", ByAgent, TeamThen, SinceStarted, "environment", "source")
@@ -93,7 +97,10 @@ class RunPages(ConsoleAdmin):
 
     def page(self, request: HttpRequest, row: Run) -> RunPage:
         """Read the run page."""
-        return read_run(row, user=viewer(request), now=timezone.now())
+        start = request.GET.get("from", "0")
+        first = int(start) if start.isdecimal() and len(start) < _LONGEST_NUMBER else 0
+        folded = request.GET.get("fold") == "1"
+        return read_run(row, user=viewer(request), now=timezone.now(), start_at=first, folded=folded)
 
 
 def _triage(rows: Rows, user: User, now: datetime) -> Rows:
@@ -130,10 +137,11 @@ class SinceSeen(Since):
 class FailurePages(ConsoleAdmin):
     """Failures: what broke in the same way, counted once."""
 
-    related = ("agent__team", "agent__owner", "first_version__agent", "assigned_to")
-    dialogs = {"resolve": Resolve, "reopen": Reopen, "mute": Mute}
+    related = ("agent__team", "agent__owner", "first_version__agent", "resolved_in", "assigned_to")
+    dialogs = DIALOGS
+    page_template = "console/runs/failure.html"
     empty = Empty("No open failures.", "Failing runs and steps are grouped here by what went wrong.")
-    list_display = ("what", "standing", "of_agent", "count", "first_version", "last", "assigned_to")
+    list_display = ("what", "standing", "days", "of_agent", "count", "first_version", "last", "assigned_to")
     list_filter = (WhichFailures, ByAgent, SinceSeen)
     search_fields = ("error_type", "message", "step_name", "agent__slug")
     ordering = ("-last_seen", "-id")
@@ -147,42 +155,19 @@ class FailurePages(ConsoleAdmin):
         """Write what went wrong, the agent's own words."""
         return format_html('{} <span class="cp-note">{}</span>', str(row), row.message[:120])
 
-    def page(self, request: HttpRequest, row: Failure) -> Sheet:
-        """Show the failure and its newest runs."""
-        runs = Run.objects.visible_to(viewer(request)).filter(failure=row)[:5]
-        links = [
-            format_html('<a href="{}">{}</a> {}', page_of(run), name_of(run), draw_time(run.started_at)) for run in runs
-        ]
-        muted = row.is_muted(timezone.now())
-        return Sheet(
-            str(row),
-            (
-                Fact("State", draw_state(row.state, "failure")),
-                Fact("Muted", "yes" if muted else "no"),
-                Fact("Message (the agent's words)", row.message or "none"),
-                Fact("Step", row.step_name or "the run as a whole"),
-                Fact("Agent", format_html('<a href="{}">{}</a>', page_of(row.agent), row.agent.slug)),
-                Fact("Occurrences", formats.count(row.count)),
-                Fact("First seen", draw_time(row.first_seen)),
-                Fact("First version", row.first_version or "unknown"),
-                Fact("Last seen", draw_time(row.last_seen)),
-                Fact("Assigned to", row.assigned_to or "nobody"),
-                Fact(
-                    "Runs that failed as a whole",
-                    format_html(" · ".join(["{}"] * len(links)), *links) if links else "none",
-                ),
-                Fact(
-                    "All runs of the agent that failed",
-                    format_html('<a href="{}">list</a>', list_of(Run, f"show=failed&agent={row.agent.slug}")),
-                ),
-            ),
-            self._buttons(row),
-        )
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Count the last days of the shown failures in two queries."""
+        cl = super().get_changelist_instance(request)
+        drawn = sparks((row.pk for row in cl.result_list), now=timezone.now())
+        for row in cl.result_list:
+            row.spark = drawn[row.pk]
+        return cl
 
-    def _buttons(self, row: Failure) -> tuple[Button, ...]:
-        if row.state == FailureState.RESOLVED:
-            return (Button("Reopen…", self.address(row, "reopen")),)
-        return (
-            Button("Resolve…", self.address(row, "resolve"), "main"),
-            Button("Mute for 7 days…", self.address(row, "mute")),
-        )
+    @admin.display(description="14 days")
+    def days(self, row: Any) -> SafeString:
+        """Draw the last days small."""
+        return render_to_string("console/registry/spark.html", {"spark": row.spark})
+
+    def page(self, request: HttpRequest, row: Failure) -> FailurePage:
+        """Read the failure page."""
+        return read_failure(row, user=viewer(request), now=timezone.now())

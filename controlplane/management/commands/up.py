@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 from django.urls import reverse
-from django.utils import timezone
 
+from controlplane.health import NotReady, migrations_are_applied
+from controlplane.management.preparing import prepare
 from controlplane.supervisor import home, loop, plans, preparation
-from registry.operations.people import create_first_administrator
 
 
 class Command(BaseCommand):
@@ -24,22 +25,31 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take no arguments: the environment says everything (docs/reference/settings.md)."""
+        """Take what to run; the environment says everything else (docs/reference/settings.md)."""
+        parser.add_argument(
+            "--only",
+            choices=plans.ROLES,
+            help="become this one process: for containers and service managers, after `manage.py prepare`",
+        )
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def handle(self, *_args: Any, only: str | None, **_options: Any) -> None:
         """Run until told to end.
 
         Raises:
             CommandError: another one runs here, the port is taken, the database is away, or there is no broker.
         """
         environment = settings.ENVIRONMENT
+        if only is not None:
+            self.become(only)
         try:
             with home.occupy(environment.home):
                 for name in home.sweep(environment.home):
                     self.say(f"ended {name}, which an earlier run had left behind")
                 preparation.check_port(environment)
                 running = plans.plans(environment, settings.BASE_DIR)
-                self.prepare()
+                prepare(self.say, check=self.check)
+                plans.empty_counts(environment)
+                self.say("starting broker, web, worker and beat")
                 loop.Supervisor(
                     plans=running,
                     folder=environment.home,
@@ -50,24 +60,27 @@ class Command(BaseCommand):
         except (home.Occupied, preparation.PortTaken, plans.NoBroker) as error:
             raise CommandError(str(error)) from error
 
-    def prepare(self) -> None:
-        """Migrate, collect assets, create the first administrator."""
-        self.say("preparing the database")
+    def become(self, role: str) -> NoReturn:
+        """Run one process in place of this one, so that whoever started it sees its end and may signal it.
+
+        Raises:
+            CommandError: its port is taken, or the database was not prepared.
+        """
+        environment = settings.ENVIRONMENT
+        plan = plans.plan_of(role, environment, settings.BASE_DIR)
         try:
-            preparation.migrate()
-            first = create_first_administrator(now=timezone.now())
-        except DatabaseError as error:
-            raise CommandError(f"The database cannot be used: {error}") from error
-        self.check()
-        # The supervisor itself never asks the database again, for weeks.
+            migrations_are_applied()
+            if role == "web":
+                preparation.check_port(environment)
+                preparation.collect_assets(settings.STATIC_ROOT)
+        except NotReady as error:
+            raise CommandError(f"{error}. Run `manage.py prepare` first.") from error
+        except (DatabaseError, preparation.PortTaken) as error:
+            raise CommandError(f"{role} cannot start: {error}") from error
         connections.close_all()
-        if first:
-            person, password = first
-            self.say(f"first administrator: {person.get_username()}")
-            self.say(f"one-time password (shown only now): {password}")
-        if preparation.collect_assets(settings.STATIC_ROOT):
-            self.say("collected the console's files")
-        self.say("starting broker, web, worker and beat")
+        plans.empty_counts(environment, role)
+        os.chdir(plan.folder)
+        os.execve(plan.command[0], plan.command, plan.environment)  # noqa: S606  # our own program, no shell wanted
 
     def login_page_answers(self) -> bool:
         """Whether people can sign in."""

@@ -11,7 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from controlplane.urls import handler400, handler500
 from controlplane.urls import urlpatterns as product
+
+__all__ = ["handler400", "handler500", "urlpatterns"]
 
 CAUSES: dict[str, Exception] = {
     "bug": RuntimeError("secret detail"),

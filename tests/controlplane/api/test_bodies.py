@@ -33,7 +33,7 @@ WRITES: dict[str, tuple[str, str, str, Any, dict[str, str]]] = {
     ),
     "roll back": ("person", "POST", "/releases/rollback", {"agent": "job-applier", "environment": "staging"}, {}),
     "draft": ("person", "POST", "/policies", {"policies": {}}, {}),
-    "publish": ("person", "POST", "/policies/1/publish", {"reason": "r"}, {}),
+    "publish": ("person", "POST", "/policies/1/publish", {"reason": "r"}, {"If_Match": f'"{"0" * 64}"'}),
     "restore": ("person", "POST", "/policies/1/rollback", {"reason": "r"}, {}),
     "simulate": ("person", "POST", "/policies/simulate", {"agent": "job-applier", "action": FORM}, {}),
 }  # fmt: skip

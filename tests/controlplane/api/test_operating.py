@@ -125,7 +125,8 @@ def test_policies_are_drafted_by_some_and_published_by_fewer(ruled: World, who: 
         return
     assert drafted.status_code == 201, drafted.content
     assert drafted.json()["policies"] == POLICIES
-    published = caller.send("POST", f"/policies/{drafted.json()['number']}/publish", {"reason": "now"})
+    path, tag = f"/policies/{drafted.json()['number']}/publish", drafted["ETag"]
+    published = caller.send("POST", path, {"reason": "now"}, If_Match=tag)
     if who == "admin":
         assert (published.status_code, published.json()["state"]) == (200, "published")
     else:
@@ -135,13 +136,16 @@ def test_policies_are_drafted_by_some_and_published_by_fewer(ruled: World, who: 
 def test_who_may_publish_over_every_matched_agent_may_publish(ruled: World) -> None:
     grant_publish(team=ruled.team, user=ruled.operator, by=ruled.admin, now=sql.now())
     caller = person(ruled.operator)
-    draft = caller.send("POST", "/policies", {"policies": POLICIES}).json()
+    drafted = caller.send("POST", "/policies", {"policies": POLICIES})
+    draft, tag = drafted.json(), drafted["ETag"]
     path = f"/policies/{draft['number']}/publish"
-    assert caller.send("POST", path, {"reason": "now"}).json()["reason"] == "now"
-    problem(caller.send("POST", path, {"reason": "again"}), 409)
+    problem(caller.send("POST", path, {"reason": "now"}), 428)
+    problem(caller.send("POST", path, {"reason": "now"}, If_Match=f'"{"0" * 64}"'), 412)
+    assert caller.send("POST", path, {"reason": "now"}, If_Match=tag).json()["reason"] == "now"
+    problem(caller.send("POST", path, {"reason": "again"}, If_Match=tag), 409)
     restored = caller.send("POST", "/policies/1/rollback", {"reason": "back"})
     assert (restored.status_code, restored.json()["restores"]) == (201, 1)
-    problem(caller.send("POST", f"/policies/{draft['number'] + 7}/publish", {"reason": "r"}), 404)
+    problem(caller.send("POST", f"/policies/{draft['number'] + 7}/publish", {"reason": "r"}, If_Match=tag), 404)
     problem(caller.send("POST", f"/policies/{restored.json()['number']}/rollback", {"reason": "r"}), 404)
 
 

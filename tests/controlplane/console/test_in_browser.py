@@ -11,10 +11,9 @@ from pytest_django.live_server_helper import LiveServer
 from approvals.models import ApprovalRequest, Grant
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.map import PAGES
-from registry.models import User
 from tests.browser import page
+from tests.controlplane.console.people import log_in
 from tests.controlplane.console.scene import BIDI, Scene, make_scene
-from tests.world import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -22,16 +21,6 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def scene(transactional_db: None) -> Scene:
     return make_scene()
-
-
-def log_in(opened: Page, server: LiveServer, user: User) -> None:
-    """Log in through the form; whoever was logged in before is not any more."""
-    opened.context.clear_cookies()
-    opened.goto(f"{server.url}/login/")
-    opened.fill("input[name=username]", user.username)
-    opened.fill("input[name=password]", PASSWORD)
-    opened.keyboard.press("Enter")
-    expect(opened.get_by_role("heading", name="Home")).to_be_visible()
 
 
 def sideways(opened: Page) -> bool:
@@ -98,6 +87,10 @@ def test_approving_on_a_phone(scene: Scene, live_server: LiveServer) -> None:
         opened.get_by_role("link", name="email.send").click()
         assert not sideways(opened)
         button = opened.get_by_role("link", name=re.compile("^Approve: email.send"))
+        expect(opened.get_by_role("heading", name="Will be executed, byte for byte")).to_be_visible()
+        expect(button).to_be_hidden()  # the end of the bytes is below the screen
+        opened.mouse.wheel(0, 4000)
+        expect(button).to_be_visible()
         box = button.bounding_box()
         assert box is not None
         assert box["height"] >= 44

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import unfold
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
 
@@ -28,8 +29,17 @@ from tests.world import make_admin, make_person
 # Our copies replace these; when unfold changes them, ours must be looked at again.
 REPLACED = {
     "admin/base.html": "2ce9250b3c649e3a1d3c7ea52308a2858c60374b76089c29a838c7cc870dbcf0",
+    "unfold/helpers/app_list.html": "6ab83ac498b2f50ff045b7abcf2254391ccea9ded1f653c9f860f516d0be65b6",
+    "unfold/helpers/command.html": "ae6ce324d85366131fc82945b3c35c1b980829229508343993e6adcbee4c975d",
+    "unfold/helpers/modal.html": "fa0832c6ded6a26b06ecc44499141e9e0c44cfea42a8665c6b786db175c4b416",
+    "unfold/helpers/navigation.html": "fd819dae3473c0bea10a714a3f34bf223661df325b11071be1b9749178c9c843",
+    "unfold/helpers/navigation_header.html": "35139b9d94580be975de34bc44253c52c0b4ed0669dc5d4902c13016f40f31e4",
+    "unfold/helpers/navigation_user.html": "4c9ba58b3f215326703c699fff40b582b10125257f7357126531e2cd73785716",
     "unfold/helpers/search.html": "91996c27181d14ade8b4cbf84d90a4b0d293fdd92ae4325cda0f6889c29e28fb",
+    "unfold/helpers/unauthenticated_title.html": "1913ea761a4f771606e28dc3341d6e044d15d48168b55a9ebe2096fb39c60cd1",
+    "unfold/helpers/userlinks.html": "b493fa5ca3595d28c6858f789f303c1797c34107dc60b2857ab6ce8585fc3914",
     "unfold/helpers/welcomemsg.html": "e8eab02522ba2319b937086bbcb6bf2a2bbe1489d236ad90ff23edbe070a7d6b",
+    "unfold/layouts/unauthenticated.html": "768501529f1a8dae820558f90c1ab782f0703a8504070678b390bc16c9c48cf3",
 }
 
 
@@ -37,6 +47,15 @@ REPLACED = {
 def test_replaced_templates_are_still_those_that_were_read(name: str, digest: str) -> None:
     theirs = Path(unfold.__file__).parent / "templates" / name
     assert hashlib.sha256(theirs.read_bytes()).hexdigest() == digest
+
+
+def test_every_replaced_template_is_in_the_table() -> None:
+    theirs, ours = (
+        Path(unfold.__file__).parent / "templates",
+        Path(str(settings.BASE_DIR)) / "controlplane" / "templates",
+    )
+    found = {str(path.relative_to(ours)) for path in ours.rglob("*.html")}
+    assert {name for name in found if (theirs / name).exists()} == set(REPLACED)
 
 
 def test_assets_are_small_and_their_own() -> None:
@@ -163,7 +182,7 @@ def test_failures_are_counted_on_home_and_handled(scene: Scene, visit: Visit) ->
         assert client.post(page_of(failure, word)).status_code == 302
         failure.refresh_from_db()
         assert failure.state == state
-    assert client.post(page_of(failure, "mute")).status_code == 302
+    assert client.post(page_of(failure, "mute"), {"until": "7d"}).status_code == 302
     assert page_of(failure) in client.get(list_of(Failure), {"show": "muted"}).content.decode()
     assert visit(scene.world.auditor).post(page_of(failure, "resolve")).status_code == 403
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.db.models import Model
@@ -18,12 +19,18 @@ from tests.controlplane.console.scene import Scene
 from tests.world import make_agent, make_key
 
 ROLES = ("admin", "operator", "owner", "reviewer", "auditor", "stranger")
+NOTHING = "Nothing that you may see is called"
 OF_REVIEWERS = {"ApprovalRequest", "Queue", "Team", "Verb"}
 
 
 def person(scene: Scene, role: str) -> User:
     found: User = getattr(scene.world, role)
     return found
+
+
+def told(answer: Any) -> bytes:
+    """Return what a page says, without the request's own id."""
+    return bytes(answer.content).replace(answer["X-Request-ID"].encode(), b"")
 
 
 def has_page(model: type[Model], role: str) -> bool:
@@ -36,7 +43,7 @@ def has_page(model: type[Model], role: str) -> bool:
 def test_each_role_has_its_lists_and_the_sidebar_offers_them(scene: Scene, visit: Visit) -> None:
     for role in ROLES:
         client = visit(person(scene, role))
-        home = client.get("/")
+        home = client.get("/home/")
         assert home.status_code == 200
         for model in PAGES:
             expected = 200 if has_page(model, role) else 403
@@ -65,9 +72,9 @@ def test_a_foreign_object_is_missing_in_the_same_words(scene: Scene, visit: Visi
     missing = client.get(page_of(Agent(pk=987_654)))
     malformed = client.get("/registry/agent/nothing/")
     assert foreign.status_code == missing.status_code == malformed.status_code == 404
-    assert foreign.content == missing.content == malformed.content
+    assert told(foreign) == told(missing) == told(malformed)
     hold = page_of(scene.hold())
-    assert client.get(hold).content == client.get(page_of(Decision(pk=uuid.uuid4()))).content
+    assert told(client.get(hold)) == told(client.get(page_of(Decision(pk=uuid.uuid4()))))
     assert client.post(f"{page_of(scene.world.agent)}pause/", {"reason": "x"}).status_code == 404
     assert Agent.objects.get(pk=scene.world.agent.pk).state == "active"
 
@@ -79,7 +86,7 @@ def test_lists_hold_no_foreign_rows(scene: Scene, visit: Visit) -> None:
     scene.hold()
     stranger, operator = visit(world.stranger), visit(world.operator)
     for model in PAGES:
-        if model.__name__ in {"Verb", "Revision", "User"}:
+        if model.__name__ in {"Verb", "Revision", "User", "ModelPrice"}:
             continue
         answer = stranger.get(list_of(model))
         assert answer.status_code == 200
@@ -94,8 +101,8 @@ def test_search_finds_nothing_foreign_and_remembers_nothing(scene: Scene, visit:
     world, request = scene.world, scene.hold()
     operator, stranger = visit(world.operator), visit(world.stranger)
     for term in ("job", str(request.pk), str(request.decision_id)):
-        assert "Nothing found" not in operator.get("/search/", {"s": term}).content.decode()
-        assert "Nothing found" in stranger.get("/search/", {"s": term}).content.decode()
+        assert NOTHING not in operator.get("/search/", {"s": term}).content.decode()
+        assert NOTHING in stranger.get("/search/", {"s": term}).content.decode()
     deactivate(user=world.operator, by=world.admin, now=scene.now)
     assert operator.get("/search/", {"s": "job"}).status_code == 302
 

@@ -12,7 +12,16 @@ from controlplane.console.tags import draw_state
 from costs.states import ReservationState
 from policies.language.shapes import MODES
 from policies.states import Effect, RevisionState
-from registry.states import AgentState, CommandState, Enforcement, KeyState, KillState, ReleaseState, VersionState
+from registry.states import (
+    AgentState,
+    CommandState,
+    Enforcement,
+    KeyState,
+    KillState,
+    ReleaseState,
+    TransferState,
+    VersionState,
+)
 from runs.states import FailureState, RunStatus
 
 TOTAL: dict[str, type[TextChoices]] = {
@@ -27,13 +36,14 @@ TOTAL: dict[str, type[TextChoices]] = {
     "key": KeyState,
     "command": CommandState,
     "kill": KillState,
+    "transfer": TransferState,
     "revision": RevisionState,
     "run": RunStatus,
     "step": RunStatus,
     "failure": FailureState,
     "reservation": ReservationState,
 }
-OURS = {"budget", "mode", "person", "trail"}
+OURS = {"budget", "mode", "person", "trail", "todo"}
 
 
 @pytest.mark.parametrize(("kind", "states"), TOTAL.items())

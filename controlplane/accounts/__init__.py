@@ -1,0 +1,1 @@
+"""How people prove who they are: log-in, second factors, lock-out, sessions, the organisation's identity provider."""

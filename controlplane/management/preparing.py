@@ -1,0 +1,40 @@
+"""What ``up`` and ``prepare`` do before the first process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from controlplane.supervisor import preparation
+from registry.operations.people import create_first_administrator
+
+
+def prepare(say: Callable[[str], None], *, check: Callable[[], None]) -> None:
+    """Migrate, look for mistakes of the deployment, create the first administrator, collect assets.
+
+    Args:
+        say: tells people one line.
+        check: runs the system checks; after the migration, which mends some of what they look for.
+
+    Raises:
+        CommandError: the database cannot be used.
+    """
+    say("preparing the database")
+    try:
+        preparation.migrate()
+        first = create_first_administrator(now=timezone.now())
+    except DatabaseError as error:
+        raise CommandError(f"The database cannot be used: {error}") from error
+    check()
+    # Whoever called never asks the database again, perhaps for weeks.
+    connections.close_all()
+    if first:
+        person, password = first
+        say(f"first administrator: {person.get_username()}")
+        say(f"one-time password (shown only now): {password}")
+    if preparation.collect_assets(settings.STATIC_ROOT):
+        say("collected the console's files")

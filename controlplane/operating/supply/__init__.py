@@ -1,0 +1,1 @@
+"""What the product is made of: the packages of its locks, their licences, and a bill of materials."""

@@ -1,0 +1,203 @@
+"""Two teams side by side, with one of everything each: what the matrix asks for, own and foreign."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+
+from approvals.models import ApprovalRequest, Grant
+from approvals.operations import mark_silent, vote
+from approvals.operations.requests import current_revision
+from approvals.states import Verdict
+from audit import sql
+from audit.actors import System
+from audit.models import Entry
+from controlplane import gateway
+from controlplane.apply import apply_document
+from costs.models import Budget, Usage
+from policies.models import Decision, Revision
+from policies.operations import save_draft
+from registry.authentication import Principal, authenticate
+from registry.models import Agent, Team, User, Verb
+from registry.operations import create_version, deactivate, kill, pause_agent, promote, send_command
+from registry.states import Role
+from runs.models import Failure, Step
+from runs.operations import resolve_failure
+from tests.controlplane.api.scene import run, step
+from tests.world import World, make_agent, make_key, make_person, make_team, make_world
+
+# Stands in what agents hand over, and in nothing that is told about it.
+MARKER = "kestrel-7f3a"
+DOCUMENT = """
+queues:
+  {side}-mail: {{reviewers: [{team}], quorum: 1, ttl: 24h, edits: true, editor_may_approve: false}}
+policies:
+  {side}-rules:
+    applies_to: {{teams: [{team}]}}
+    mode: enforce
+    rules:
+      - allow:  {{name: submit, verb: form.submit, destination: "https://jobs.example.com/*", batch: 25}}
+      - review: {{name: mail, verb: "email.**", queue: {side}-mail}}
+budgets:
+  {side}-month: {{team: {team}, per: month, zone: UTC, limit_usd: "200.00", reserve_usd: "0.05", at_limit: deny}}
+"""
+FORM = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply", "note": MARKER}}
+MAIL = {"verb": "email.send", "payload": {"to": ["jane@acme.com"], "body": f"Dear Jane, {MARKER}"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One team and what it has.
+
+    Attributes:
+        key: text of its agent's key, with all scopes.
+        narrow: text of a key that may do almost nothing.
+        things: rows by the names that the table uses.
+    """
+
+    key: str
+    narrow: str
+    things: dict[str, Model]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What was built.
+
+    Attributes:
+        world: the people.
+        own: the callers' team.
+        sibling: another one.
+        common: what belongs to no team.
+        superuser: a reviewer with Django's flag.
+        gone: an operator of the team whose account is closed.
+    """
+
+    world: World
+    own: Side
+    sibling: Side
+    common: dict[str, Model]
+    superuser: User
+    gone: User
+
+
+def build_places() -> Places:
+    """Build both sides by production's road. The one who is gone logged in before."""
+    now = sql.now()
+    world = make_world(now=now)
+    superuser = make_person("superuser", Role.REVIEWER, now=now)
+    superuser.is_superuser = True
+    superuser.save()
+    gone = make_person("gone", Role.OPERATOR, now=now)
+    talent = (world.operator, world.owner, world.reviewer, world.second, superuser, gone)
+    make_team("talent", *talent, lead=world.owner, by=world.admin, now=now)
+    lead = make_person("billing-lead", Role.OWNER, now=now)
+    reviewer = make_person("billing-reviewer", Role.REVIEWER, now=now)
+    billing = make_team("billing", world.stranger, lead, reviewer, by=world.admin, now=now)
+    own = _side("own", world, world.team, world.owner, world.reviewer)
+    sibling = _side("sibling", world, billing, lead, reviewer)
+    return Places(world, own, sibling, _common(world), superuser, gone)
+
+
+def close_account(places: Places) -> None:
+    """Deactivate the one who is gone."""
+    deactivate(user=places.gone, by=places.world.admin, now=sql.now())
+
+
+def _common(world: World) -> dict[str, Model]:
+    published = Revision.objects.get(state="published")
+    draft = save_draft(policies=published.document, reason="next", by=world.admin, now=sql.now())
+    return {
+        "policies": published,
+        "earlier policies": Revision.objects.get(number=published.number - 1),
+        "policy draft": draft,
+        "person": world.second,
+        "verb": Verb.objects.get(name="report.read"),
+    }
+
+
+def _side(side: str, world: World, team: Team, owner: User, reviewer: User) -> Side:
+    now, admin = sql.now(), world.admin
+    apply_document(text=DOCUMENT.format(side=side, team=team.slug), by=admin, now=now, dry_run=False)
+
+    def agent(word: str) -> Agent:
+        return make_agent(f"{side}-{word}", owner=owner, team=team, by=admin, now=now, tags=[side])
+
+    mine, helper, paused, stopped = agent("agent"), agent("helper"), agent("paused"), agent("stopped")
+    spare, _ = make_key(helper, by=admin, now=now)
+    key, text = make_key(mine, by=admin, now=now)
+    _, narrow = make_key(mine, by=admin, now=now, scopes=("memory",))
+    second = create_version(agent=mine, definition={"n": 2}, by=admin, now=now)
+    release = promote(version=second, environment="production", by=admin, now=now)
+    draft = create_version(agent=mine, definition={"n": 3}, by=admin, now=now)
+    pause_agent(agent=paused, reason="test", by=admin, now=now)
+    switch = kill(scope="agent", value=stopped.slug, reason="test", by=admin, now=now)
+
+    asked = _asker(text)
+    done, held, to_approve, handed = asked(FORM), asked(MAIL), asked(MAIL), asked({**FORM, "executor": helper.slug})
+    request = _held(to_approve)
+    _approve(request, reviewer)
+    silent = Grant.objects.get(decision=asked(FORM).id)
+    mark_silent(grant=silent, by=System("tests"), now=now + timedelta(days=30))
+    gateway.ingest(principal=_present(text), items=_reports(side))
+    failures = {row.error_type: row for row in Failure.objects.filter(agent=mine)}
+    resolve_failure(failure=failures["Old"], by=admin, now=now)
+    reported = Step.objects.get(agent=mine, event_id="s-1")
+    return Side(text, narrow, {
+        "agent": mine, "helper": helper, "paused": paused, "key": key, "spare key": spare,
+        "version": second, "draft": draft, "release": release,
+        "command": send_command(agent=mine, kind="start", by=admin, now=now), "switch": switch, "team": team,
+        "decision": _decision(done.id), "held decision": _decision(held.id), "handed decision": _decision(handed.id),
+        "approved decision": request.decision,
+        "held": _held(held), "closed request": request,
+        "grant": Grant.objects.get(decision=to_approve.id), "silent grant": silent,
+        "queue": request.queues.get(),
+        "run": reported.run, "step": reported, "failure": failures["Timeout"], "resolved failure": failures["Old"],
+        "budget": Budget.objects.get(slug=f"{side}-month"), "usage": Usage.objects.get(agent=mine),
+        "entry": Entry.objects.filter(agent=mine.slug).latest("id"),
+    })  # fmt: skip
+
+
+def _reports(side: str) -> list[dict[str, Any]]:
+    return [
+        run("r-1", status="failed", error={"type": "Timeout", "message": "gone"}),
+        step("s-1", "r-1", input={"prompt": MARKER}, output={"answer": MARKER}),
+        run("r-2", status="failed", error={"type": "Old", "message": f"of {side}"}),
+    ]
+
+
+def _present(text: str) -> Principal:
+    principal = authenticate(text, now=sql.now())
+    assert principal is not None
+    return principal
+
+
+def _asker(text: str) -> Callable[[dict[str, Any]], Any]:
+    def ask(body: dict[str, Any]) -> Any:
+        key = f"k{Decision.objects.count()}"
+        return gateway.ask(principal=_present(text), key=key, raw=json.dumps(body).encode())
+
+    return ask
+
+
+def _decision(identity: UUID) -> Decision:
+    return Decision.objects.get(pk=identity)
+
+
+def _held(answer: Any) -> ApprovalRequest:
+    return ApprovalRequest.objects.get(decision=answer.id)
+
+
+def _approve(request: ApprovalRequest, reviewer: User) -> None:
+    digest = current_revision(request).digest
+    vote(
+        request_id=request.pk, revision=1, verdict=Verdict.APPROVE, digest=digest, comment="", by=reviewer,
+        now=sql.now(),
+    )  # fmt: skip
+    request.refresh_from_db()
