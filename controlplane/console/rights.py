@@ -72,10 +72,11 @@ class ByRights(BaseModelAdmin):  # type: ignore[type-arg]  # of any model
         """Return the object.
 
         Raises:
-            Http404: missing, or not theirs to see: the answer is the same.
+            Http404: missing, or not theirs to see, or called by another spelling of its key: the answer is the same.
         """
         find: Any = self.get_object  # type: ignore[attr-defined]  # of the admin that this is mixed into
         row = find(request, object_id) if self.has_module_permission(request) else None
-        if row is None:
+        # A key is read leniently ("+1", "01", digits of other scripts), but an object has one address.
+        if row is None or str(row.pk) != object_id:
             raise Http404
         return row

@@ -54,6 +54,7 @@ RULED = {
     "report_run": "a run does not end before it starts",
     "report_step": "reasoning is a part of the output",
     "ingest": "items are answered one by one",
+    "throw_kill_switch": "a name goes with every scope but `all`",
     "roll_back": "an environment that has an earlier version",
 }
 SEEN: Counter[int] = Counter()

@@ -29,6 +29,7 @@ class _Loaded(HTMLParser):
         self.addresses += [value or "" for name, value in attrs if name == wanted]
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", str(tmp_path / "trees")]

@@ -36,6 +36,7 @@ def why(answer: Any) -> str:
     return f"({dict(form.errors)})" if getattr(form, "errors", None) else f"({refusal!r})" if refusal else ""
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES, ids=[route.path or "/" for route in ROUTES])
 def test_route(asker: Asker, route: Route) -> None:

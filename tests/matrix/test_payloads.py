@@ -54,6 +54,7 @@ def met(asker: Asker, route: Route, row: Row) -> tuple[set[tuple[str, str]], lis
     return found, silent
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("route", READS, ids=[route.path or "/" for route in READS])
 def test_payloads_are_read_by_nobody_else(asker: Asker, route: Route) -> None:
@@ -67,6 +68,7 @@ def test_payloads_are_read_by_nobody_else(asker: Asker, route: Route) -> None:
     assert found == expected
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_whoever_breaks_the_glass_is_noted(asker: Asker) -> None:
     route = next(each for each in READS if each.path == _STEP)

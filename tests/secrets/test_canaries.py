@@ -23,7 +23,7 @@ from tests.world import QuickHasher
 
 __all__ = ["_scene", "scene"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 # The exact bytes of an action, by promise (semantics 3): what is approved is what is executed.
 PAYLOADS = frozenset({"approvals_actionrevision.body", "policies_decision.body", "policies_payload.body"})

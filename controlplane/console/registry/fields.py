@@ -70,6 +70,17 @@ class ManyNamed(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # no
         options.setdefault("required", False)
         super().__init__(*args, **options)
 
+    def clean(self, value: Any) -> Any:
+        """Return the rows; a key that no column holds is no choice, where SQLite would fail in the query."""
+        key = self.queryset.model._meta.pk
+        for one in value if isinstance(value, list | tuple) else ():
+            try:
+                key.run_validators(key.to_python(one))
+            except forms.ValidationError as error:
+                message = self.error_messages["invalid_choice"]
+                raise forms.ValidationError(message, code="invalid_choice", params={"value": one}) from error
+        return super().clean(value)
+
     def label_from_instance(self, obj: Any) -> str:
         """Write the row's name."""
         return str(getattr(obj, self.name))

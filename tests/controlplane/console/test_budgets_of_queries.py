@@ -42,6 +42,7 @@ def table(numbers: dict[str, int]) -> str:
     return "\n".join(f'    "{name}": {number},' for name, number in sorted(numbers.items()))
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_every_page_keeps_its_recorded_budget_whatever_it_holds(full: Scene, visit: Visit) -> None:
     client = visit(full.world.admin)

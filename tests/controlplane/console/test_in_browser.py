@@ -32,6 +32,7 @@ def test_two_people_approve_an_edited_email(scene: Scene, live_server: LiveServe
     request = scene.hold(BIDI)
     with page() as opened:
         log_in(opened, live_server, scene.world.reviewer)
+        opened.goto(f"{live_server.url}/home/")
         opened.get_by_role("link", name=re.compile("^Review")).first.click()
         expect(opened.get_by_role("heading", name="Will be executed, byte for byte")).to_be_visible()
         expect(opened.locator(".cp-hidden").first).to_have_text("U+202E")
@@ -51,7 +52,8 @@ def test_two_people_approve_an_edited_email(scene: Scene, live_server: LiveServe
         assert opened.locator(".cp-hidden").count() >= 1  # in the diff only: what was taken out
         opened.get_by_role("link", name=re.compile("^Approve: email.send")).click()
         opened.get_by_role("dialog").get_by_role("button", name="Approve email.send").click()
-        expect(opened.get_by_text("Approved. job-applier may execute it once, within 15 minutes.")).to_be_visible()
+        said = opened.locator("#messages")
+        expect(said.get_by_text("Approved. job-applier may execute it once, within 15 minutes.")).to_be_visible()
     request.refresh_from_db()
     assert (request.state, request.revision) == ("approved", 2)
     assert Grant.objects.get(approval=request).state == "issued"
@@ -72,7 +74,7 @@ def test_pausing_by_keyboard_denies_the_very_next_ask(scene: Scene, live_server:
         opened.keyboard.type("Looks odd")
         opened.keyboard.press("Tab")
         opened.keyboard.press("Enter")
-        expect(opened.get_by_text("job-applier is paused.")).to_be_visible()
+        expect(opened.locator("#messages").get_by_text("job-applier is paused.")).to_be_visible()
         expect(opened.get_by_text("Paused: Looks odd")).to_be_visible()
     assert scene.submit().effect == "deny"
 
@@ -96,7 +98,7 @@ def test_approving_on_a_phone(scene: Scene, live_server: LiveServer) -> None:
         assert box["height"] >= 44
         button.click()
         opened.get_by_role("dialog").get_by_role("button", name="Approve email.send").click()
-        expect(opened.get_by_text("Approved.")).to_be_visible()
+        expect(opened.locator("#messages").get_by_text("Approved.")).to_be_visible()
     request.refresh_from_db()
     assert request.state == "approved"
 

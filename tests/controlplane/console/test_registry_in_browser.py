@@ -86,5 +86,5 @@ def test_an_agent_is_registered_in_its_dialog(scene: Scene, live_server: LiveSer
         window.get_by_label("Name", exact=True).fill("Sourcer")
         window.get_by_label("Team").select_option(label="talent")
         window.get_by_role("button", name="Register the agent").click()
-        expect(opened.get_by_text("sourcer is registered.")).to_be_visible()
+        expect(opened.locator("#messages").get_by_text("sourcer is registered.")).to_be_visible()
     assert Agent.objects.get(slug="sourcer").team == scene.world.team
