@@ -170,7 +170,9 @@ class ApprovalView(DetailView):
         held: ApprovalRequest = self.find(request, **path)
         user = person_of(request)
         if may_read_bytes(held, user):
-            return told(held, read_bytes(request=held, by=user, now=sql.now()), with_bytes=True)
+            # A reading that cannot be answered did not happen.
+            with sql.writing():
+                return told(held, read_bytes(request=held, by=user, now=sql.now()), with_bytes=True)
         return told(held, current_revision(held), with_bytes=False)
 
     def seen(self, request: Request, held_id: UUID) -> Response:

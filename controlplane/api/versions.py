@@ -69,7 +69,7 @@ class PromoteShape(s.Serializer[Any]):
     """Which version goes live where."""
 
     agent = s.CharField(min_length=1, max_length=64, help_text="slug")
-    version = s.IntegerField(min_value=1, help_text="number within the agent")
+    version = s.IntegerField(min_value=1, max_value=2**31 - 1, help_text="number within the agent")
     environment = s.ChoiceField(Environment.choices)
     checksum = s.RegexField(
         shapes.HEX, required=False, allow_null=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,13 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     shutil.rmtree(found.socket_folder, ignore_errors=True)
 
 
+_COUNTED = {'controlplane_task_runs_total{result="success",task="operating.heartbeat"}'}
+
+
+def metrics(installation: Installation) -> str:
+    return httpx.get(f"{installation.url}/metrics", timeout=10).text
+
+
 def parts(installation: Installation) -> dict[str, Any]:
     try:
         found: dict[str, Any] = httpx.get(f"{installation.url}/readyz", timeout=10).json()["parts"]
@@ -90,10 +98,9 @@ def parts(installation: Installation) -> dict[str, Any]:
 def test_stopped_process_shows_within_90_seconds(installation: Installation, name: str) -> None:
     running = installation.up()
     eventually(lambda: set(parts(installation).values()) == {"ok"}, seconds=60)
-    told = httpx.get(f"{installation.url}/metrics", timeout=10).text
-    # Counted by the worker's processes, told by the web's.
-    assert 'controlplane_task_runs_total{result="success",task="operating.heartbeat"}' in told
-    assert 'controlplane_background_up{process="worker"} 1.0' in told
+    # Counted by the worker's processes once the task has ended, told by the web's.
+    eventually(lambda: set(re.findall(r"^(\S+) ", metrics(installation), re.MULTILINE)) >= _COUNTED, seconds=30)
+    assert 'controlplane_background_up{process="worker"} 1.0' in metrics(installation)
 
     group = os.getpgid(noted(installation.home)[name])
     os.killpg(group, signal.SIGSTOP)

@@ -49,7 +49,8 @@ class TestWhoMayRead:
     def test_token_is_asked_even_from_this_machine(self, client: Client, settings: Settings, given: str) -> None:
         settings.METRICS_TOKEN = TOKEN
         response = client.get("/metrics", headers={"Authorization": given} if given else {})
-        assert (response.status_code, response["WWW-Authenticate"]) == (401, 'Bearer realm="metrics"')
+        assert (response.status_code, response["WWW-Authenticate"]) == (401, 'Bearer realm="control plane"')
+        assert response.json()["detail"] == "The bearer token is missing or wrong."
         assert b"controlplane_" not in response.content
 
     def test_without_token_this_machine_reads(self, client: Client, settings: Settings) -> None:
@@ -61,6 +62,8 @@ class TestWhoMayRead:
     def test_without_token_strangers_do_not(self, client: Client, address: str) -> None:
         response = client.get("/metrics", REMOTE_ADDR=address)
         assert response.status_code == 403
+        # Whoever runs the installation is told how to open it.
+        assert "CONTROLPLANE_METRICS_TOKEN" in response.json()["detail"]
         assert b"controlplane_" not in response.content
 
     def test_behind_a_proxy_nobody_is_this_machine(self, client: Client, settings: Settings) -> None:

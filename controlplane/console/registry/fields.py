@@ -72,7 +72,8 @@ class ManyNamed(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # no
 
     def clean(self, value: Any) -> Any:
         """Return the rows; a key that no column holds is no choice, where SQLite would fail in the query."""
-        key = self.queryset.model._meta.pk
+        rows: Any = self.queryset
+        key = rows.model._meta.pk
         for one in value if isinstance(value, list | tuple) else ():
             try:
                 key.run_validators(key.to_python(one))

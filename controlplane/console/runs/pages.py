@@ -23,6 +23,7 @@ from controlplane.console.runs.failure_dialogs import DIALOGS
 from controlplane.console.runs.failure_page import FailurePage, read_failure, sparks
 from controlplane.console.runs.page import RunPage, read_run
 from controlplane.console.runs.reading import name_of
+from controlplane.console.tags import make_visible
 from registry.models import User
 from runs.models import Failure, Run
 from runs.states import FailureState
@@ -83,7 +84,9 @@ class RunPages(ConsoleAdmin):
     @admin.display(description="run", ordering="task")
     def name(self, row: Run) -> SafeString:
         """Name the run."""
-        return format_html('{} <span class="cp-note">{}</span>', name_of(row), formats.short_id(str(row.pk)))
+        return format_html(
+            '{} <span class="cp-note">{}</span>', make_visible(name_of(row)), formats.short_id(str(row.pk))
+        )
 
     @admin.display(description="lasted")
     def lasted(self, row: Run) -> str:
@@ -91,9 +94,9 @@ class RunPages(ConsoleAdmin):
         return formats.duration(row.duration) if row.duration is not None else "–"
 
     @admin.display(description="error", ordering="error_type")
-    def error(self, row: Run) -> str:
+    def error(self, row: Run) -> SafeString:
         """Write what went wrong, the agent's own words."""
-        return row.error_type or row.error_message[:80]
+        return make_visible(row.error_type or row.error_message[:80])
 
     def page(self, request: HttpRequest, row: Run) -> RunPage:
         """Read the run page."""
@@ -153,7 +156,9 @@ class FailurePages(ConsoleAdmin):
     @admin.display(description="failure", ordering="error_type")
     def what(self, row: Failure) -> SafeString:
         """Write what went wrong, the agent's own words."""
-        return format_html('{} <span class="cp-note">{}</span>', str(row), row.message[:120])
+        return format_html(
+            '{} <span class="cp-note">{}</span>', make_visible(str(row)), make_visible(row.message[:120])
+        )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Count the last days of the shown failures in two queries."""

@@ -23,11 +23,12 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from audit.refusals import Forbidden, Unauthenticated
 from controlplane.operating.metrics import counts
 from controlplane.operating.metrics.readings import READINGS, Readings
 
-_CLOSED = "Metrics are closed. Set CONTROLPLANE_METRICS_TOKEN and send it as a bearer token.\n"
-_WRONG = "The bearer token is missing or wrong.\n"
+_CLOSED = "Metrics are closed. Set CONTROLPLANE_METRICS_TOKEN and send it as a bearer token."
+_WRONG = "The bearer token is missing or wrong."
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _readings = Readings(READINGS)
@@ -53,10 +54,13 @@ class CountsOfAll(Collector):
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus's text format, to those who may."""
-    refusal = _refusal(request)
-    if refusal is not None:
-        return refusal
+    """Answer in Prometheus's text format, to those who may.
+
+    Raises:
+        Unauthenticated: a token is set, and the request does not hold it.
+        Forbidden: no token is set, and the request is not this machine's own.
+    """
+    _check(request)
     registry = CollectorRegistry()
     registry.register(_counts())
     registry.register(_readings)
@@ -75,18 +79,14 @@ class _CountsOfThisProcess(Collector):
         return counts.REGISTRY.collect()
 
 
-def _refusal(request: HttpRequest) -> HttpResponse | None:
+def _check(request: HttpRequest) -> None:
     token: str = settings.METRICS_TOKEN
     if token:
         given = request.META.get("HTTP_AUTHORIZATION", "")
-        if hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            return None
-        return HttpResponse(
-            _WRONG, status=401, content_type="text/plain", headers={"WWW-Authenticate": 'Bearer realm="metrics"'}
-        )
-    if _is_private() and _is_loopback(request.META.get("REMOTE_ADDR", "")):
-        return None
-    return HttpResponse(_CLOSED, status=403, content_type="text/plain")
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise Unauthenticated(_WRONG)
+    elif not (_is_private() and _is_loopback(request.META.get("REMOTE_ADDR", ""))):
+        raise Forbidden(_CLOSED)
 
 
 def _is_private() -> bool:
