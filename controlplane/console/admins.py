@@ -22,6 +22,7 @@ from unfold.admin import ModelAdmin
 from controlplane.console import rights
 from controlplane.console.changelist import CursorChangeList, read_around
 from controlplane.console.cursors import BadCursor
+from controlplane.console.text import named
 
 if TYPE_CHECKING:
     from controlplane.console.dialogs import Dialog
@@ -137,7 +138,7 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin):
     def show(self, request: HttpRequest, row: Any, *, status: int = 200) -> HttpResponse:
         """Render the page of an object."""
         page = self.page(request, row)
-        context = {"page": page, "title": page.heading, "row": row, "has_view_permission": True}
+        context = {"page": page, "title": named(page.heading), "row": row, "has_view_permission": True}
         return self.render(request, self.page_template, context, status=status)
 
     def page(self, request: HttpRequest, row: Any) -> Any:

@@ -25,6 +25,7 @@ from django.views import View
 from audit.refusals import Forbidden, PreconditionFailed, Refusal
 from controlplane.console.admins import list_of
 from controlplane.console.people import viewer
+from controlplane.console.text import named
 from registry.models import User
 from runs.redaction import redact_text
 
@@ -187,7 +188,7 @@ class Dialog(View):
             "refusal": refusal,
             "stale": isinstance(refusal, PreconditionFailed),
             "may_retry": form is not None and not isinstance(refusal, PreconditionFailed | Forbidden),
-            "title": words.title,
+            "title": named(words.title),
             "back": self.back(),
             "action": self.request.get_full_path(),
         }

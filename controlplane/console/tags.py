@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django import template
 from django.contrib.admin.templatetags.admin_list import items_for_result, result_headers
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from controlplane.console import charts, diffs, formats, states, text
 
@@ -104,6 +105,21 @@ def make_visible_unless_markup(value: Any) -> SafeString:
     return value if isinstance(value, SafeString) else make_visible(value)
 
 
+_TAG = re.compile(r"(<[^>]*>)")
+
+
+def _reveal(cell: SafeString) -> SafeString:
+    """Box the invisible characters of a drawn cell: the admin escapes a field's text, and leaves them in."""
+    if cell.isascii() and cell.isprintable():
+        return cell
+    parts = (part if part.startswith("<") else _boxed(part) for part in _TAG.split(cell))
+    return mark_safe("".join(parts))  # noqa: S308  # escaped already; only boxes are added
+
+
+def _boxed(escaped: str) -> str:
+    return "".join(_segment(found) if found.hidden else found.text for found in text.segments(escaped))
+
+
 @register.filter(name="prettyjson")
 def write_pretty(value: Any) -> SafeString:
     """Lay a JSON value out in lines, escaped, hidden characters boxed."""
@@ -126,7 +142,10 @@ def draw_diff(lines: Iterable[diffs.Line]) -> dict[str, Any]:
 def draw_results(cl: Any) -> dict[str, Any]:
     """Draw the rows of a list: each is one line on a desk and a small card on a phone."""
     headers = [header for header in result_headers(cl) if not str(header.get("class_attrib", "")).count("action-")]
-    rows = [list(zip(headers, items_for_result(cl, row, None), strict=True)) for row in cl.result_list]
+    rows = [
+        [(header, _reveal(cell)) for header, cell in zip(headers, items_for_result(cl, row, None), strict=True)]
+        for row in cl.result_list
+    ]
     return {"cl": cl, "headers": headers, "rows": rows}
 
 

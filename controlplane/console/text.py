@@ -64,6 +64,11 @@ def segments(text: str) -> list[Segment]:
     return found
 
 
+def named(text: str) -> str:
+    """Return text whose hidden characters are named in place, for where no markup can stand: ``⟦U+202E⟧``."""
+    return "".join(f"⟦{found.text}⟧" if found.hidden else found.text for found in segments(text))
+
+
 def hidden_count(text: str) -> int:
     """Return how many characters of a text are hidden."""
     return 0 if _SHORT.match(text) else sum(is_hidden(character) for character in text)

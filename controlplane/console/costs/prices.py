@@ -82,7 +82,8 @@ class PriceModel(Dialog):
 
     def initial(self) -> dict[str, Any]:
         """Take the model that the address names, and the price it has."""
-        model = self.request.GET.get("model", "")[:200]
+        # PostgreSQL has no NUL in its texts, and no model is named with one.
+        model = self.request.GET.get("model", "")[:200].replace("\x00", "")
         row = ModelPrice.objects.filter(model=model).newest().first() if model else None
         if row is None:
             return {"model": model}

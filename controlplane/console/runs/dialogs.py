@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from audit.refusals import Forbidden
 from controlplane.console.dialogs import Dialog, Reason, Words
+from controlplane.console.text import named
 from runs.models import Run, Step
 from runs.operations import read_payload
 from runs.permissions import may_break_glass, may_read_payload
@@ -67,7 +68,7 @@ class OpenPayload(Dialog):
         """Read and show."""
         step = self.step
         payload = read_payload(step=step, by=self.user, now=self.now, reason=reason)
-        context = {"title": step.name, "step": step, "payload": payload, "back": self.back()}
+        context = {"title": named(step.name), "step": step, "payload": payload, "back": self.back()}
         response = self.framed("console/runs/payload.html", context)
         response["Cache-Control"] = "no-store"
         return response
