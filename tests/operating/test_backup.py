@@ -20,7 +20,10 @@ from uuid import uuid4
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from pytest_django import Settings
 
 from approvals.models import Grant
 from audit import sql
@@ -35,6 +38,17 @@ from tests.operating.elsewhere import PHRASE, Elsewhere, elsewhere, here, run
 from tests.setup.processes import ROOT, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def _recorded_migrations(transactional_db: None, settings: Settings) -> None:
+    """Tables made straight from the models have no records of migrations; a real installation always has."""
+    recorder = MigrationRecorder(connection)
+    recorder.ensure_schema()
+    # Where the tests run without migrations, pytest-django hides them by this setting.
+    settings.MIGRATION_MODULES = {}
+    for app, name in set(MigrationLoader(None).disk_migrations) - set(recorder.applied_migrations()):
+        recorder.record_applied(app, name)
 
 
 @pytest.fixture

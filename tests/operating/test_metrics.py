@@ -209,7 +209,7 @@ def test_refusals_and_reports_are_counted(live_server: object, client: Client, w
             'controlplane_ingest_items_total{result="created"}',
             'controlplane_ingest_items_total{result="duplicate"}',
             'controlplane_ingest_items_total{result="invalid"}',
-            'controlplane_http_requests_total{method="POST",route="actions",status="422"}',
+            'controlplane_http_requests_total{method="POST",route="controlplane.api.actions.ActionsView",status="422"}',
         )
     }
     assert set(grown.values()) == {1}, grown
