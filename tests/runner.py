@@ -165,7 +165,7 @@ def _run_everything(suite: Suite) -> None:
     suite.tests("long, browser and installation tests on SQLite", "-m", _ALONE, may_be_empty=True)
     with _engine() as address:
         suite.tests("tests on PostgreSQL", *_IN_PARALLEL, "-m", f"{_BOTH_ENGINES} and not once", DATABASE_URL=address)
-        suite.tests("long tests on PostgreSQL", "-m", "long", may_be_empty=True, DATABASE_URL=address)
+        suite.tests("long tests on PostgreSQL", "-m", "long and not once", may_be_empty=True, DATABASE_URL=address)
 
 
 @contextlib.contextmanager

@@ -132,6 +132,7 @@ def test_every_call_is_answered_as_the_document_says(case: Any, callers: dict[st
     _look(case, callers)
 
 
+@pytest.mark.once
 @pytest.mark.long
 @pytest.mark.parametrize("session", ["session", "operator"])
 @SCHEMA.parametrize()
@@ -142,6 +143,7 @@ def test_every_call_is_answered_as_the_document_says_looked_at_longer(
     _look(case, callers, session=session)
 
 
+@pytest.mark.once
 @pytest.mark.long
 @pytest.mark.parametrize("who", ["admin", "operator"])
 def test_calls_that_follow_each_other_are_answered_as_the_document_says(scene: Scene, who: str) -> None:
