@@ -50,9 +50,10 @@ def test_request_id_of_the_caller_is_kept_if_it_is_one(ask: Ask) -> None:
         assert ask(**{"X-Request-ID": odd})[0]["X-Request-ID"] != odd
 
 
-def test_log_line_holds_no_query(ask: Ask) -> None:
-    with structlog.testing.capture_logs() as lines:
-        ask()
+def test_log_line_holds_no_query(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    ask()
+    # From the library's own side: a worker that was set up in this process has given structlog other processors.
+    lines = [record.msg for record in caplog.records if record.name == "controlplane.requests"]
     assert [line["path"] for line in lines] == ["/somewhere"]
     assert "hidden" not in repr(lines)
 
