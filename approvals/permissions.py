@@ -9,7 +9,10 @@ from approvals.refusals import EditsClosed, NotAReviewer
 from approvals.states import Verdict
 from audit.refusals import Forbidden
 from registry.models import Team, User
+from registry.rights import Right
 from registry.states import Role
+
+BREAK_GLASS = Right("approvals", "break_glass")
 
 
 def may_manage_queue(user: User, *, before: Collection[Team], after: Collection[Team]) -> None:
@@ -109,10 +112,7 @@ def may_revoke(grant: Grant, user: User) -> bool:
 
 def has_break_glass(user: User) -> bool:
     """Whether the person holds the right itself; being a superuser or an administrator is not it."""
-    return (
-        user.is_active
-        and user.user_permissions.filter(content_type__app_label="approvals", codename="break_glass").exists()
-    )
+    return user.is_active and BREAK_GLASS.held_by(user)
 
 
 def may_break_glass(request: ApprovalRequest, user: User) -> bool:

@@ -7,7 +7,10 @@ from audit.refusals import Forbidden, Missing
 from costs.models import Budget
 from registry.models import Agent, Team, User
 from registry.permissions import may_see_agent, may_see_team, operates, owns, person, require
+from registry.rights import Right
 from registry.states import Role
+
+PRICE = Right("costs", "price")
 
 
 def may_see_budget(by: Acting, budget: Budget) -> None:
@@ -82,8 +85,7 @@ def may_rerate(by: Acting) -> None:
 
 def has_price(user: User) -> bool:
     """Whether a person holds the right to price; being a superuser is not it."""
-    held = user.user_permissions.filter(content_type__app_label="costs", codename="price")
-    return user.is_active and held.exists()
+    return user.is_active and PRICE.held_by(user)
 
 
 def _administers(by: Acting, detail: str) -> None:

@@ -5,56 +5,41 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.contrib.auth.models import Permission
 from django.db import transaction
 
 from approvals.amounts import amount_to_confirm, require_amount
 from approvals.models import ActionRevision, ApprovalRequest
 from approvals.operations.requests import current_revision, grant_approved, lock_pending
-from approvals.permissions import may_break_glass, require_break_glass
+from approvals.permissions import BREAK_GLASS, may_break_glass, require_break_glass
 from approvals.refusals import DestinationNotConfirmed, DigestMismatch, NotOpened
 from approvals.states import ApprovalState
 from audit.models import Entry
 from audit.refusals import Forbidden, Invalid, Problem
 from audit.transitions import move, note
 from registry.models import User
-from registry.permissions import may_manage_people
+from registry.operations import give_right, withdraw_right
 
 NOWHERE = "no destination"
 
 
-@transaction.atomic
 def grant_break_glass(*, user: User, by: User, now: datetime) -> bool:
     """Give the right to approve under break-glass; say whether it was missing.
 
     Raises:
         Forbidden: not an administrator, or an administrator who would give it to themselves.
     """
-    may_manage_people(by)
     if user.pk == by.pk:
         raise Forbidden("Another administrator gives you this right.")
-    right = _right()
-    if user.user_permissions.filter(pk=right.pk).exists():
-        return False
-    user.user_permissions.add(right)
-    note(user, kind="person.break_glass_granted", by=by, now=now)
-    return True
+    return give_right(user=user, right=BREAK_GLASS, by=by, now=now)
 
 
-@transaction.atomic
 def withdraw_break_glass(*, user: User, by: User, now: datetime) -> bool:
     """Take the right back; say whether it was there.
 
     Raises:
         Forbidden: not an administrator.
     """
-    may_manage_people(by)
-    right = _right()
-    if not user.user_permissions.filter(pk=right.pk).exists():
-        return False
-    user.user_permissions.remove(right)
-    note(user, kind="person.break_glass_withdrawn", by=by, now=now)
-    return True
+    return withdraw_right(user=user, right=BREAK_GLASS, by=by, now=now)
 
 
 @transaction.atomic
@@ -165,7 +150,3 @@ def _require_opened(request: ApprovalRequest, current: ActionRevision, by: User)
     )
     if not opened.exists():
         raise NotOpened
-
-
-def _right() -> Permission:
-    return Permission.objects.get(content_type__app_label="approvals", codename="break_glass")

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from django.contrib.auth.models import Permission
 from django.db import transaction
 
 from audit.actors import Acting
-from audit.refusals import Forbidden, Invalid, Problem
+from audit.refusals import Invalid, Problem
 from audit.transitions import note
 from costs import permissions
 from costs.models import ModelPrice, Usage
 from costs.money import MAX_NANOUSD, format_usd
 from costs.operations.rating import Rerated, rerate
 from costs.own_prices import Rates
+from costs.permissions import PRICE
 from registry.models import User
-from registry.permissions import may_manage_people, person
+from registry.operations import give_right, withdraw_right
+from registry.permissions import person
 
 _LONGEST_MODEL, _LONGEST_REASON = 200, 2000
 
@@ -103,38 +104,22 @@ def price_model(*, model: str, rates: Rates, reason: str, by: Acting, now: datet
     return changed
 
 
-@transaction.atomic
 def grant_price(*, user: User, by: Acting, now: datetime) -> bool:
     """Give an operator the right to price; say whether it was missing.
 
     Raises:
         Forbidden: not an administrator.
     """
-    may_manage_people(by)
-    right = _right()
-    if user.user_permissions.filter(pk=right.pk).exists():
-        return False
-    if not user.is_active:
-        raise Forbidden("The account is not active.")
-    user.user_permissions.add(right)
-    note(user, kind="person.price_granted", by=by, now=now)
-    return True
+    return give_right(user=user, right=PRICE, by=by, now=now)
 
 
-@transaction.atomic
 def withdraw_price(*, user: User, by: Acting, now: datetime) -> bool:
     """Take the right back; say whether it was there.
 
     Raises:
         Forbidden: not an administrator.
     """
-    may_manage_people(by)
-    right = _right()
-    if not user.user_permissions.filter(pk=right.pk).exists():
-        return False
-    user.user_permissions.remove(right)
-    note(user, kind="person.price_withdrawn", by=by, now=now)
-    return True
+    return withdraw_right(user=user, right=PRICE, by=by, now=now)
 
 
 class _Model:
@@ -162,7 +147,3 @@ def _check(model: str, rates: Rates, reason: str) -> None:
     ]
     if problems:
         raise Invalid("The price cannot be saved.", errors=problems)
-
-
-def _right() -> Permission:
-    return Permission.objects.get(content_type__app_label="costs", codename="price")

@@ -13,6 +13,7 @@ from registry.operations.agents import (
 from registry.operations.commands import acknowledge, expire_commands, fetch_commands, send_command
 from registry.operations.disbanding import delete_team
 from registry.operations.exemptions import let_out, put_back
+from registry.operations.giving import give_right, withdraw_right
 from registry.operations.keys import issue_key, revoke_key
 from registry.operations.kills import contain, kill, lift
 from registry.operations.people import (
@@ -59,6 +60,7 @@ __all__ = [
     "expire_commands",
     "fetch_commands",
     "forget_view",
+    "give_right",
     "grant_publish",
     "hand_over",
     "issue_key",
@@ -90,4 +92,5 @@ __all__ = [
     "team_facts",
     "transfer_agent",
     "withdraw_publish",
+    "withdraw_right",
 ]

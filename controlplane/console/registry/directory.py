@@ -19,6 +19,7 @@ from controlplane.console.people import viewer
 from controlplane.console.registry import people_forms
 from controlplane.console.registry.histories import verb_history
 from controlplane.console.registry.kill_dialogs import KillTeam
+from controlplane.console.registry.person_rights import RIGHTS
 from controlplane.console.registry.rights import can_do, team_rights
 from controlplane.console.registry.verb_forms import CreateVerb, EditVerb, RevertVerb, Try
 from controlplane.console.tags import draw_state, draw_time, write_pretty
@@ -131,7 +132,7 @@ class PeoplePages(ConsoleAdmin):
 
     plural = "People"
     roles = frozenset({Role.ADMIN})
-    dialogs = {**people_forms.PERSON, **accounts.PERSON}
+    dialogs = {**people_forms.PERSON, **RIGHTS, **accounts.PERSON}
     list_dialogs = {"create": people_forms.CreatePerson}
     empty = Empty(
         "Nobody yet.",
@@ -187,6 +188,8 @@ class PeoplePages(ConsoleAdmin):
         return (
             edit,
             Button("Reset the password…", self.address(row, "reset-password"), "", own),
+            Button("Right to break the glass…", self.address(row, "break-glass")),
+            Button("Right to price…", self.address(row, "pricing")),
             Button("End all sessions…", self.address(row, "end-sessions")),
             Button("Remove second factors…", self.address(row, "reset-factors")),
             Button("Open the log-in…", self.address(row, "open-log-in")),

@@ -8,6 +8,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from approvals.models import Queue
+from approvals.permissions import BREAK_GLASS
+from costs.permissions import PRICE
 from registry.models import Agent, Team, TeamUserRight, User
 from registry.states import Role
 
@@ -37,6 +39,10 @@ def can_do(user: User) -> SafeString | str:
     owned = list(Agent.objects.filter(owner=user).order_by("slug").values_list("slug", flat=True)[:20])
     if owned:
         lines.append(f"Owns {_joined(owned, '')}.")
+    if BREAK_GLASS.held_by(user):
+        lines.append("May break the glass: approve alone, with a reason.")
+    if user.role == Role.OPERATOR and PRICE.held_by(user):
+        lines.append("Prices usage.")
     queues = sorted(Queue.objects.reviewed_by(user).values_list("slug", flat=True))
     lines.append(f"Votes in {_joined(queues, 'no queue')}." if queues else "Votes in no queue.")
     return _lines(lines)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from approvals.permissions import BREAK_GLASS
 from audit.models import Entry
 from controlplane.console.admins import page_of
+from costs.permissions import PRICE
 from registry.models import Team, User, Verb
+from registry.rights import Right
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 
@@ -55,6 +58,38 @@ def test_a_person_is_edited_reset_shut_out_and_let_in(scene: Scene, visit: Visit
     assert (lead.status_code, "leads talent" in lead.content.decode()) == (409, True)
     for kind in ("person.role_changed", "person.teams_changed", "person.password_changed", "person.deactivated"):
         assert has_entry(kind), kind
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "kind"),
+    [
+        ("break-glass", BREAK_GLASS, "person.break_glass"),
+        ("pricing", PRICE, "person.price"),
+    ],
+)
+def test_a_right_is_given_and_taken_back(scene: Scene, visit: Visit, name: str, held: Right, kind: str) -> None:
+    person, client = scene.world.operator, visit(scene.world.admin)
+    address = page_of(person, name)
+    assert 'value="yes"' in client.get(address).content.decode()
+    assert client.post(address, {"give": "yes"}).status_code == 302
+    assert held.held_by(person)
+    # Who opened the dialog before that gives once more: it must not be taken away.
+    assert client.post(address, {"give": "yes"}).status_code == 302
+    assert held.held_by(person)
+    assert 'value="no"' in client.get(address).content.decode()
+    assert client.post(address, {"give": "perhaps"}).status_code == 422
+    assert client.post(address, {"give": "no"}).status_code == 302
+    assert not held.held_by(person)
+    assert [Entry.objects.filter(kind=f"{kind}_{change}").count() for change in ("granted", "withdrawn")] == [1, 1]
+    for role in AWAY:
+        refused = visit(getattr(scene.world, role)).post(address, {"give": "yes"})
+        assert refused.status_code in {403, 404}, role
+    assert not held.held_by(person)
+
+
+def test_nobody_gives_themselves_the_right_to_break_the_glass(scene: Scene, visit: Visit) -> None:
+    answer = visit(scene.world.admin).post(page_of(scene.world.admin, "break-glass"), {"give": "yes"})
+    assert (answer.status_code, "Another administrator" in answer.content.decode()) == (403, True)
 
 
 @pytest.mark.parametrize("role", AWAY)

@@ -173,6 +173,8 @@ ROWS = (
     dialog("registry/user/<str:object_id>/deactivate/", "person", may="admin", see="admin", common=True),
     dialog("registry/user/<str:object_id>/reactivate/", "person", may="admin", see="admin", common=True),
     dialog("registry/user/<str:object_id>/reset-password/", "person", may="admin", see="admin", common=True, done=200),
+    dialog("registry/user/<str:object_id>/break-glass/", "person", may="admin", see="admin", common=True),
+    dialog("registry/user/<str:object_id>/pricing/", "person", may="admin", see="admin", common=True),
     dialog("registry/user/<str:object_id>/end-sessions/", "person", may="admin", see="admin", common=True),
     dialog("registry/user/<str:object_id>/open-log-in/", "person", may="admin", see="admin", common=True),
     dialog("registry/user/<str:object_id>/reset-factors/", "person", may="admin", see="admin", common=True),
