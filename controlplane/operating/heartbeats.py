@@ -98,7 +98,8 @@ def broker(url: str = "") -> Iterator[Any]:
         url: the broker's address; the installation's when left out.
     """
     # By the messaging library, which every process has loaded: the client library alone costs each start 0.3 s.
-    options = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
+    # Left to itself it would try again for six seconds.
+    options = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS, "max_retries": 0}
     with Connection(celery_url(url or settings.REDIS_URL), transport_options=options) as connection:
         channel: Any = connection.default_channel
         yield channel.client

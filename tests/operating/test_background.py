@@ -8,12 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from kombu.exceptions import OperationalError
 
 from controlplane import environment
 from controlplane.operating import heartbeats
@@ -67,6 +69,13 @@ def test_watch_never_raises_and_asks_seldom() -> None:
     assert {seen.pulse for seen in watch.seen() + watch.seen()} == {Pulse.UNKNOWN}
     assert len(asked) == 1
     assert all("secret" not in seen.words for seen in watch.seen())
+
+
+def test_a_broker_that_is_away_is_noticed_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(OperationalError), heartbeats.broker("redis://127.0.0.1:1/0") as client:
+        client.ping()
+    assert time.monotonic() - began < 2
 
 
 @pytest.fixture
