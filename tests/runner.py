@@ -28,7 +28,8 @@ _IN_PARALLEL = ("-n", "2", "--dist", "worksteal")
 _FROM_MODELS = "--nomigrations"
 _BOTH_ENGINES = "not long and not browser and not installation"
 _QUICK = f"{_BOTH_ENGINES} and not slow"
-_ALONE = "long or browser or installation"
+_ALONE = "browser or installation"
+_LONG = "long and not browser and not installation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +163,18 @@ def _run_everything(suite: Suite) -> None:
     suite.check("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run")
     suite.check("reference pages", python, "manage.py", "reference", "--check")
     suite.tests("tests on SQLite", *_IN_PARALLEL, "-m", _BOTH_ENGINES)
-    suite.tests("long, browser and installation tests on SQLite", "-m", _ALONE, may_be_empty=True)
+    suite.tests("long tests on SQLite", *_IN_PARALLEL, "-m", _LONG, may_be_empty=True)
+    suite.tests("browser and installation tests on SQLite", "-m", _ALONE, may_be_empty=True)
     with _engine() as address:
         suite.tests("tests on PostgreSQL", *_IN_PARALLEL, "-m", f"{_BOTH_ENGINES} and not once", DATABASE_URL=address)
-        suite.tests("long tests on PostgreSQL", "-m", "long and not once", may_be_empty=True, DATABASE_URL=address)
+        suite.tests(
+            "long tests on PostgreSQL",
+            *_IN_PARALLEL,
+            "-m",
+            f"{_LONG} and not once",
+            may_be_empty=True,
+            DATABASE_URL=address,
+        )
 
 
 @contextlib.contextmanager
