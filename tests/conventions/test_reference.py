@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
 from controlplane import environment, reference
 from tests.conventions.test_shape import PACKAGES, ROOT, _name, _python_files
 
 
-@pytest.mark.parametrize("name", reference.PAGES)
-def test_reference_page_is_current(name: str) -> None:
-    assert name not in reference.stale(ROOT / "docs" / "reference"), "run `manage.py reference`"
+def test_reference_pages_are_current() -> None:
+    assert not list(reference.stale(ROOT / "docs" / "reference")), "run `manage.py reference`"
 
 
 def test_every_variable_is_documented() -> None:

@@ -25,6 +25,7 @@ SEEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", SEEN)
 def test_lists_show_what_the_person_may_see_and_the_rest_is_missing(scene: Scene, who: str) -> None:
     everything = person(scene.world.admin)

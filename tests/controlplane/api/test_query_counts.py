@@ -26,6 +26,7 @@ def _many(world: World, start: int, count: int) -> None:
         assert caller.send("POST", "/ingest", {"items": items}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["admin", "operator", "owner"])
 def test_queries_do_not_grow_with_rows(ruled: World, who: str) -> None:
     caller = person(getattr(ruled, who))

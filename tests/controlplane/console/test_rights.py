@@ -18,6 +18,9 @@ from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 from tests.world import make_agent, make_key
 
+# Every page and caller is in the permission matrix too, so this runs with it.
+pytestmark = pytest.mark.slow
+
 ROLES = ("admin", "operator", "owner", "reviewer", "auditor", "stranger")
 NOTHING = "Nothing that you may see is called"
 OF_REVIEWERS = {"ApprovalRequest", "Queue", "Team", "Verb"}
@@ -39,7 +42,6 @@ def has_page(model: type[Model], role: str) -> bool:
     return role != "reviewer" or model.__name__ in OF_REVIEWERS
 
 
-@pytest.mark.slow
 def test_each_role_has_its_lists_and_the_sidebar_offers_them(scene: Scene, visit: Visit) -> None:
     for role in ROLES:
         client = visit(person(scene, role))
