@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for web, worker, beat and every command. To pin the base by content, append the digest that
+# One image for web, lane, worker, beat and every command. To pin the base by content, append the digest that
 # `docker buildx imagetools inspect python:3.11.14-slim-trixie` prints: python:3.11.14-slim-trixie@sha256:…
 ARG PYTHON=python:3.11.14-slim-trixie
 
@@ -41,7 +41,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     CONTROLPLANE_LOG_FORMAT=json
 USER 10001:10001
 VOLUME ["/var/lib/controlplane"]
-EXPOSE 8000
+EXPOSE 8000 8001
 # Of this process alone: /readyz also asks the others, and a web server is not restarted for their trouble.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}), timeout=4)"]

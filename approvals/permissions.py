@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from approvals.models import ApprovalRequest, Grant, Queue, Vote
+from django.db.models import Q
+
+from approvals.models import ApprovalRequest, Escalation, Grant, Queue, Vote
 from approvals.refusals import EditsClosed, NotAReviewer
 from approvals.states import Verdict
 from audit.refusals import Forbidden
@@ -13,20 +16,61 @@ from registry.rights import Right
 from registry.states import Role
 
 BREAK_GLASS = Right("approvals", "break_glass")
+# Whoever runs the tool knows only yes and no: edited arguments would be approved, and the agent's own would run.
+CALLS_STAY = "A tool call runs with the agent's own arguments, so nobody edits them. Reject it and say why."
 
 
-def may_manage_queue(user: User, *, before: Collection[Team], after: Collection[Team]) -> None:
+def may_manage_queue(
+    user: User,
+    *,
+    before: Collection[Team],
+    after: Collection[Team],
+    people: Collection[User] = (),
+) -> None:
     """Let pass administrators, and operators of every team that reviews the queue now or would then.
+
+    Args:
+        user: who would change it.
+        before: the teams that review it.
+        after: the teams that would.
+        people: who reviews it in person, now or then: an operator answers for members of their teams.
 
     Raises:
         Forbidden: anybody else; who decides for a team is that team's operators' to say.
     """
-    operated = set(Team.objects.operated_by(user).values_list("pk", flat=True)) if user.is_active else set()
-    concerned = {team.pk for team in (*before, *after)}
     if user.is_active and user.role == Role.ADMIN:
         return
-    if user.role != Role.OPERATOR or not concerned or not concerned <= operated:
+    operated = Team.objects.operated_by(user) if user.is_active else Team.objects.none()
+    mine = set(operated.values_list("pk", flat=True))
+    teams = {team.pk for team in (*before, *after)}
+    persons = {person.pk for person in people}
+    if user.role != Role.OPERATOR or not (teams or persons) or not teams <= mine:
         raise Forbidden("Queues are managed by administrators and by operators of all their reviewing teams.")
+    if persons:
+        members = User.objects.filter(pk__in=persons, teams__in=mine)
+        if persons - set(members.values_list("pk", flat=True)):
+            raise Forbidden("Operators let members of their own teams review in person; administrators anybody.")
+
+
+def may_route(user: User, *, teams: Collection[str]) -> None:
+    """Let a queue take actions by itself: anybody's for administrators, for operators those of their own teams.
+
+    What takes an action sees its bytes and may refuse it.
+
+    Args:
+        user: who would change what the queue takes.
+        teams: slugs to whose agents the queue is bound; empty: it is bound to none.
+
+    Raises:
+        Forbidden: it would take what agents of other teams ask.
+    """
+    if user.is_active and user.role == Role.ADMIN:
+        return
+    operated = set(Team.objects.operated_by(user).values_list("slug", flat=True)) if user.is_active else set()
+    if not teams or not set(teams) <= operated:
+        raise Forbidden(
+            "An operator's queue takes by itself only what agents of their own teams ask: name these teams."
+        )
 
 
 def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]) -> str:
@@ -44,7 +88,7 @@ def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | N
         return "This account is not active."
     if user.pk == request.asked_by_key_of_id:
         return "You issued the key that asked; someone else must decide."
-    mine = [queue for queue in queues if seats(queue, user)]
+    mine = [queue for queue in queues if seats(request, queue, user)]
     if not mine:
         return "None of the queues that hold this is yours."
     if user.pk == author_id and not all(queue.editor_may_approve for queue in mine):
@@ -54,9 +98,16 @@ def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | N
     return ""
 
 
-def seats(queue: Queue, user: User) -> bool:
-    """Whether the person belongs to a team that reviews the queue."""
-    return queue.reviewers.filter(members=user).exists()
+def seats(request: ApprovalRequest, queue: Queue, user: User) -> bool:
+    """Whether the person votes on the request for a queue.
+
+    They review the queue, by a team or in person; or they review the one to which this queue let the
+    request escalate. Such a vote counts towards this queue's quorum, which stays as it is, under
+    this queue's rules.
+    """
+    mine = Queue.objects.reviewed_by(user).values("pk")
+    lent = Escalation.objects.filter(request=request, to__in=mine).values("queue")
+    return Queue.objects.filter(Q(pk__in=mine) | Q(pk__in=lent), pk=queue.pk).exists()
 
 
 def require_vote(request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]) -> None:
@@ -70,17 +121,25 @@ def require_vote(request: ApprovalRequest, user: User, *, author_id: int | None,
         raise NotAReviewer(obstacle)
 
 
-def require_edit(request: ApprovalRequest, user: User, *, queues: Sequence[Queue]) -> None:
+def require_edit(request: ApprovalRequest, user: User, *, queues: Sequence[Queue], facts: Mapping[str, Any]) -> None:
     """Admit an edit by a reviewer of one of the queues, where all queues admit edits.
+
+    Args:
+        request: the held action.
+        user: who would edit.
+        queues: the request's queues.
+        facts: of the current revision.
 
     Raises:
         NotAReviewer: not a reviewer here, or the issuer of the asking key.
-        EditsClosed: a queue admits no edits.
+        EditsClosed: a queue admits no edits, or this is a tool call.
     """
-    if not user.is_active or not any(seats(queue, user) for queue in queues):
+    if not user.is_active or not any(seats(request, queue, user) for queue in queues):
         raise NotAReviewer("None of the queues that hold this is yours.")
     if user.pk == request.asked_by_key_of_id:
         raise NotAReviewer("You issued the key that asked; someone else must edit.")
+    if facts.get("call") is not None:
+        raise EditsClosed(CALLS_STAY)
     if not all(queue.edits for queue in queues):
         raise EditsClosed
 
@@ -91,7 +150,7 @@ def may_read_bytes(request: ApprovalRequest, user: User) -> bool:
         return False
     if user.pk == request.agent.owner_id and user.teams.filter(slug=request.team).exists():
         return True
-    return request.state == "pending" and any(seats(queue, user) for queue in request.queues.all())
+    return request.state == "pending" and any(seats(request, queue, user) for queue in request.queues.all())
 
 
 def may_cancel(request: ApprovalRequest, user: User) -> bool:

@@ -36,6 +36,15 @@ class Verdict(TextChoices):
     REJECT = "reject", "Reject"
 
 
+class Tier(TextChoices):
+    """How much could go wrong with an action, from little to much; see `approvals.risk`."""
+
+    LOW = "low", "Low"
+    MEDIUM = "medium", "Medium"
+    HIGH = "high", "High"
+    CRITICAL = "critical", "Critical"
+
+
 Table = Mapping[str, frozenset[str]]
 
 APPROVAL: Table = {

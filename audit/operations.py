@@ -63,7 +63,7 @@ def record(
     around = surroundings()
     entry_id = new_id()
     # Raw SQL: the hot path writes one entry per decision, and an ORM insert costs six times this one.
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         cursor.execute(
             _INSERT,
             [

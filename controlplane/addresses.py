@@ -75,6 +75,9 @@ def _postgres(address: str, timeouts: Timeouts) -> dict[str, Any]:
     options: dict[str, Any] = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     host = options.pop("host", None) or unquote(parts.hostname or "")
     port = options.pop("port", None) or (str(parts.port) if parts.port else "")
+    # libpq takes these as options too; a password among the options would stand on the command line of `pg_dump`.
+    user, password = options.pop("user", ""), options.pop("password", "")
+    user, password = unquote(parts.username or "") or user, unquote(parts.password or "") or password
     limits = (
         f"-c statement_timeout={timeouts.statement_seconds}s "
         f"-c lock_timeout={timeouts.lock_seconds}s "
@@ -86,8 +89,8 @@ def _postgres(address: str, timeouts: Timeouts) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
+        "USER": user,
+        "PASSWORD": password,
         "HOST": host,
         "PORT": port,
         "CONN_MAX_AGE": 60,

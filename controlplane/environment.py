@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from controlplane import parsing
 from controlplane.addresses import with_password
@@ -43,6 +44,27 @@ class Environment:
         "CONTROLPLANE_PORT", parsing.port, "8000",
         "Port that the web server listens on.",
     )  # fmt: skip
+    lane_port_given: int | None = variable(
+        "CONTROLPLANE_LANE_PORT", parsing.optional_port, "",
+        "Port of the streaming lane, the process for long polls (`?wait=`) and server push (`/events`). It listens on "
+        "`CONTROLPLANE_HOST` too.",
+        shown="`CONTROLPLANE_PORT` + 1",
+    )  # fmt: skip
+    lane_url: str = variable(
+        "CONTROLPLANE_LANE_URL", parsing.origin, "",
+        "Address under which browsers reach the streaming lane, where it is not the public one: behind a proxy that "
+        "sends `/events` and `?wait=` to the lane there is nothing to set.",
+        shown="the public address, or the lane's port beside a web server that no proxy stands before",
+    )  # fmt: skip
+    lane_waiters: int = variable(
+        "CONTROLPLANE_LANE_WAITERS", parsing.between(1, 100_000), "2000",
+        "Requests that may wait in the lane at the same time, open consoles included. Beyond it a long poll is "
+        "answered at once.",
+    )  # fmt: skip
+    lane_waiters_each: int = variable(
+        "CONTROLPLANE_LANE_WAITERS_EACH", parsing.between(1, 100_000), "100",
+        "The same for one key or person.",
+    )  # fmt: skip
     public_url: str = variable(
         "CONTROLPLANE_PUBLIC_URL", parsing.origin, "",
         "Address under which people and agents reach the installation, for links and for checking where forms come "
@@ -57,12 +79,12 @@ class Environment:
     database_url: str = variable(
         "DATABASE_URL", parsing.database, "",
         "Database: `sqlite:////absolute/path` or `postgresql://user:password@host:port/name`.",
-        shown="an SQLite file in `CONTROLPLANE_HOME`",
+        shown="an SQLite file in `CONTROLPLANE_HOME`", secret=True,
     )  # fmt: skip
     redis_url: str = variable(
         "REDIS_URL", parsing.redis, "",
         "Broker: `redis://`, `rediss://` or `unix:///path`. When it is set, `up` starts no broker of its own.",
-        shown="an embedded Valkey on a private socket",
+        shown="an embedded Valkey on a private socket", secret=True,
     )  # fmt: skip
     secret_key: str = variable(
         "CONTROLPLANE_SECRET_KEY", parsing.secret_key, "",
@@ -169,7 +191,8 @@ class Environment:
     )  # fmt: skip
     callback_hosts: tuple[str, ...] = variable(
         "CONTROLPLANE_CALLBACK_HOSTS", parsing.words, "",
-        "Hosts that an agent's `callback_url` and webhooks may name although they are internal, separated by commas.",
+        "Hosts that an agent's `callback_url` may name, and that webhooks may name although they are internal, "
+        "separated by commas.",
         shown="none",
     )  # fmt: skip
     debug: bool = variable(
@@ -192,6 +215,10 @@ class Environment:
     web_threads: int = variable(
         "CONTROLPLANE_WEB_THREADS", parsing.between(1, 256), "8",
         "Threads per web process that answer requests.",
+    )  # fmt: skip
+    deciding_threads: int = variable(
+        "CONTROLPLANE_DECIDING_THREADS", parsing.between(1, 256), "2",
+        "Of these, how many may decide what agents ask at the same time; more contend for the interpreter.",
     )  # fmt: skip
     worker_processes: int = variable(
         "CONTROLPLANE_WORKER_PROCESSES", parsing.between(1, 64), "1",
@@ -258,6 +285,23 @@ class Environment:
         return self.oidc_client_secret_file.read_text().strip()
 
     @property
+    def lane_port(self) -> int:
+        """Port of the streaming lane."""
+        return self.lane_port_given or self.port % 65_535 + 1
+
+    @property
+    def lane_address(self) -> str:
+        """Address of the streaming lane as browsers reach it, without a slash at the end."""
+        if self.lane_url:
+            return self.lane_url
+        public = urlsplit(self.console_url)
+        if public.port != self.port:
+            return self.console_url
+        # Nothing stands between browsers and the web server, so nothing leads them from there to the lane.
+        host = f"[{public.hostname}]" if ":" in (public.hostname or "") else public.hostname
+        return f"{public.scheme}://{host}:{self.lane_port}"
+
+    @property
     def console_url(self) -> str:
         """Address of the installation as people type it, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -287,7 +331,8 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
             values[field.name] = entry.parse(raw)
         except ValueError as error:
             told = "its value" if entry.secret else repr(raw)
-            raise BadSetting(f"{entry.name}: {told} is not valid: {error}") from error
+            # Not `from error`: its traceback would show the value.
+            raise BadSetting(f"{entry.name}: {told} is not valid: {error}") from None
     return Environment(**values)
 
 

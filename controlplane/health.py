@@ -83,6 +83,15 @@ def worker_works() -> None:
     _require_alive(heartbeats.WORKER)
 
 
+def lane_streams() -> None:
+    """Look for the streaming lane's last sign of life.
+
+    Raises:
+        NotReady: there is none, or it is old.
+    """
+    _require_alive(heartbeats.LANE)
+
+
 def _require_alive(name: str) -> None:
     seen = next(found for found in heartbeats.health_of_background() if found.name == name)
     if seen.pulse is not Pulse.OK:
@@ -97,6 +106,7 @@ PROBES: dict[str, Probe] = {
     "trail": trail_is_sealed,
     "beat": beat_sends,
     "worker": worker_works,
+    "lane": lane_streams,
 }
 
 

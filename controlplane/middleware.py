@@ -19,8 +19,9 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-# Load balancers ask these every few seconds; their lines would bury the others.
-_UNLOGGED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+# Load balancers, and the streaming lane for each open console, ask these every few seconds; their lines would bury
+# the others.
+_UNLOGGED_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/events"})
 
 logger = structlog.get_logger("controlplane.requests")
 

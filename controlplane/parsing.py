@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from controlplane.addresses import database_settings
 
@@ -54,7 +54,7 @@ def variable(
 ) -> Any:
     """Return a dataclass field that stands for one environment variable. Arguments as in `Variable`."""
     entry = Variable(name=name, parse=parse, default=default, help=help, shown=shown, secret=secret)
-    return field(metadata={"variable": entry})
+    return field(metadata={"variable": entry}, repr=not secret)
 
 
 def text(raw: str) -> str:
@@ -95,6 +95,11 @@ def between(least: int, most: int) -> Callable[[str], int]:
 def port(raw: str) -> int:
     """Accept a TCP port."""
     return between(1, 65_535)(raw)
+
+
+def optional_port(raw: str) -> int | None:
+    """Accept a TCP port, or nothing."""
+    return port(raw) if raw else None
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -142,6 +147,7 @@ def origin(raw: str) -> str:
 def database(raw: str) -> str:
     """Accept a database address."""
     if raw:
+        _whole(raw)
         database_settings(raw)
     return raw
 
@@ -150,7 +156,28 @@ def redis(raw: str) -> str:
     """Accept an address of Redis or Valkey."""
     if raw and urlsplit(raw).scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    if raw:
+        _whole(raw)
     return raw
+
+
+def _whole(raw: str) -> None:
+    """Take an address apart, without a word of it in what goes wrong: a password may have ended up anywhere.
+
+    Raises:
+        ValueError: it has no such form.
+    """
+    try:
+        parts = urlsplit(raw)
+        parse_qsl(parts.query, strict_parsing=bool(parts.query))
+        sound = parts.port is None or parts.port > 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(
+            "must have the form scheme://user:password@host:port/name; write / ? # @ : in a password as %2F %3F %23 "
+            "%40 %3A"
+        )
 
 
 def secret_key(raw: str) -> str:

@@ -24,10 +24,14 @@ KEY_PEPPERS = KEYRING.key_peppers
 ENCRYPTION_KEYS = KEYRING.encryption_keys
 REDIS_URL = ENVIRONMENT.broker_url
 PUBLIC_URL = ENVIRONMENT.console_url
+LANE_URL = ENVIRONMENT.lane_address
+LANE_WAITERS = ENVIRONMENT.lane_waiters
+LANE_WAITERS_EACH = ENVIRONMENT.lane_waiters_each
 CONSOLE_LABEL = ENVIRONMENT.label
 CALLBACK_HOSTS = ENVIRONMENT.callback_hosts
 METRICS_TOKEN = ENVIRONMENT.metrics_bearer
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+DECIDING_THREADS = ENVIRONMENT.deciding_threads
 CALLS_PER_SECOND = ENVIRONMENT.calls_per_second
 REFUSED_PER_SECOND = ENVIRONMENT.refused_per_second
 REQUIRE_MFA = ENVIRONMENT.require_mfa
@@ -38,6 +42,8 @@ OIDC_TEAMS = ENVIRONMENT.oidc_teams
 
 SECRET_KEY = KEYRING.secret_key
 DEBUG = ENVIRONMENT.debug
+DEFAULT_EXCEPTION_REPORTER = "controlplane.debugging.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "controlplane.debugging.Filter"
 _PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or ""
 ALLOWED_HOSTS = [*(ENVIRONMENT.allowed_hosts or ("127.0.0.1", "localhost", "[::1]")), _PUBLIC_HOST]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -76,6 +82,8 @@ INSTALLED_APPS = [
     "policies",
     "approvals",
     "costs",
+    "controlplane.protocols.aap",
+    "controlplane.delivery.apps.DeliveryConfig",
     "controlplane.apps.ControlplaneConfig",
 ]
 
@@ -83,13 +91,17 @@ MIDDLEWARE = [
     "controlplane.middleware.TrustedProxies",
     "controlplane.middleware.RequestContext",
     "controlplane.operating.metrics.middleware.CountedRequests",
+    "controlplane.protocols.aap.errors.AapErrors",
     "controlplane.api.problems.ApiProblems",
+    "controlplane.api.direct.Turnstile",
     "django.middleware.security.SecurityMiddleware",
+    "controlplane.api.direct.StraightToAgents",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "controlplane.console.clocks.PersonalClock",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "controlplane.accounts.obligations.Obligations",
@@ -221,7 +233,8 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF, UNSAFE_INLINE],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        # The streaming lane, where it has an address of its own.
+        "connect-src": [SELF, *([LANE_URL] if LANE_URL != PUBLIC_URL else [])],
         "object-src": ["'none'"],
         "base-uri": [SELF],
         # Browsers hold the redirect that follows a form to this too.
@@ -268,7 +281,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     # Dotted paths are called with the request.
     "STYLES": ["controlplane.console.site.stylesheet"],
-    "SCRIPTS": ["controlplane.console.site.script"],
+    "SCRIPTS": ["controlplane.console.site.script", "controlplane.console.live.listening.script"],
     "SIDEBAR": {"show_search": True, "navigation": "controlplane.console.navigation.navigation"},
     # Slate: violet means that people are asked.
     "COLORS": {
@@ -303,6 +316,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
 }
 # Whoever publishes inside a request must hear soon that the broker is away.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+# Other people's servers may hang: what speaks to them has a worker of its own.
+CELERY_TASK_ROUTES = {"delivery.send": {"queue": "outgoing"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 300

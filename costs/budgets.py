@@ -31,6 +31,7 @@ from costs.money import MAX_NANOUSD, format_usd
 from costs.periods import Period, period_at
 from costs.settlement import Charge, Standing, settle
 from costs.states import RANK, AtLimit, ReservationState
+from policies.models import Decision
 
 __all__ = [
     "HOLD",
@@ -123,7 +124,7 @@ def reserve(
         raise ValueError("an estimate is not negative")
     taken: list[_Taken] = []
     # Raw SQL: this runs inside every decision, under locks that others wait for.
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         for budget in sorted((spec for spec in budgets if spec.guarded), key=lambda spec: spec.order):
             amount = budget.reserve_nanousd if estimate_nanousd is None else min(estimate_nanousd, MAX_NANOUSD)
             # Nothing is free: an estimate of zero would pass a budget that is spent.
@@ -159,12 +160,17 @@ def release(*, decision_id: UUID, by: Acting, now: datetime) -> int:
     held = _lock_held(Reservation.objects.filter(decision_id=decision_id).order_by("id"))
     _give_back(held, now=now)
     if held:
+        # In the trail of the team and agent that it was set aside for, whoever ended it.
+        of = Decision.objects.filter(pk=decision_id).values_list("team", "agent__slug").first()
+        team, agent = of or ("", "")
         record(
             kind="budget.released",
             object_type="action",
             object_id=str(decision_id),
             by=by,
             now=now,
+            team=team,
+            agent=agent,
             outcome="released",
             details={"budgets": [row.budget.slug for row in held]},
         )

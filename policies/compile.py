@@ -18,16 +18,23 @@ from types import MappingProxyType
 from typing import Final
 
 from audit.refusals import Problem
+from policies.conditions import Condition
 from policies.destinations import Destination
 from policies.facts import Money, Reason, Subject
+from policies.freezes import Freeze
 from policies.hours import Hours
-from policies.language import AppliesTo, DocumentInvalid, Limit, Policy, PolicySet, Rule
+from policies.language import AppliesTo, DocumentInvalid, Limit, Policy, PolicySet, Rule, Split, parse
+from policies.obligations import Obligation
+from policies.provenance import Provenance
 from policies.reasons import reason
+from policies.routes import AUTO, named_queue, words_for
 from policies.selectors import VerbPattern
 from registry.catalogue import VerbSpec
 from registry.documents import join
 
 EVERYONE: Final = ("everyone", "")
+# What reasons name where the catalogue holds an action.
+CATALOGUE: Final = "verb-catalogue"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +43,7 @@ class CompiledRule:
 
     Attributes:
         scope: what of the policy's scope finding the rule has not settled yet; None: nothing.
+        window: when it is open, of an ``hours`` or a ``freeze``.
         because: the reason that a match gives, where it needs no parameters.
     """
 
@@ -49,7 +57,11 @@ class CompiledRule:
     batch: int | None
     queue: str | None
     limit: Limit | None
-    hours: Hours | None
+    split: Split | None
+    window: Hours | Freeze | None
+    provenance: Provenance | None
+    when: Condition | None
+    obligations: tuple[Obligation, ...]
     because: Reason | None
 
     def admits(self, subject: Subject) -> bool:
@@ -135,7 +147,7 @@ def compile_set(
     index: dict[tuple[str, str], dict[str, _Filling]] = {}
     catalogue = _Catalogue(verbs)
     count = 0
-    for policy in policy_set.policies.values():
+    for policy in (*policy_set.policies.values(), *_of_catalogue(verbs)):
         keys, rest = _scope(policy.applies_to)
         shelves = [index.setdefault(key, {}) for key in keys]
         for rule in policy.rules:
@@ -151,6 +163,14 @@ def compile_set(
     )
 
 
+def _of_catalogue(verbs: Mapping[str, VerbSpec]) -> Iterator[Policy]:
+    """Yield what the catalogue itself has people look at, as a policy over everyone: no policy can allow it away."""
+    for spec in verbs.values():
+        if spec.review is not None:
+            rule = {"name": spec.name.replace(".", "-"), "verb": spec.name, "queue": spec.review}
+            yield from parse({CATALOGUE: {"rules": [{"review": rule}]}}).policies.values()
+
+
 def _require_queues(policy_set: PolicySet, queues: Collection[str], at: str) -> None:
     problems = [
         Problem(
@@ -160,7 +180,7 @@ def _require_queues(policy_set: PolicySet, queues: Collection[str], at: str) -> 
         )
         for policy in policy_set.policies.values()
         for index, rule in enumerate(policy.rules)
-        if rule.queue is not None and rule.queue not in queues
+        if rule.queue is not None and (named_queue(rule.queue) or AUTO) not in {*queues, AUTO}
     ]
     if problems:
         raise DocumentInvalid(problems)
@@ -185,7 +205,7 @@ def _compiled(policy: Policy, rule: Rule, scope: AppliesTo | None) -> CompiledRu
     if rule.kind == "allow":
         because = reason("allowed", policy=policy.slug, rule=rule.name)
     elif rule.kind == "review":
-        because = reason("review_required", policy=policy.slug, rule=rule.name, queue=rule.queue)
+        because = reason("review_required", policy=policy.slug, rule=rule.name, queue=words_for(rule.queue or ""))
     elif rule.kind == "forbid":
         because = reason("forbidden", policy=policy.slug, rule=rule.name)
     return CompiledRule(
@@ -199,7 +219,11 @@ def _compiled(policy: Policy, rule: Rule, scope: AppliesTo | None) -> CompiledRu
         batch=rule.batch,
         queue=rule.queue,
         limit=rule.limit,
-        hours=rule.hours,
+        split=rule.split,
+        window=rule.hours or rule.freeze,
+        provenance=rule.selectors.provenance,
+        when=rule.selectors.when,
+        obligations=rule.obligations,
         because=because,
     )
 

@@ -7,11 +7,13 @@ What a rule does with an action of several destinations:
 
 * an ``allow`` or ``review`` permits the destinations that its patterns match; the action is
   permitted when every one of its destinations is permitted by some rule;
-* ``forbid``, ``limit``, ``hours``, and the hold of a ``review``, bite when any destination matches.
+* all others, and the hold of a ``review``, bite when any destination matches.
 
 So the answer is the strictest of those that the destinations would get one by one, and nobody gets
-round a rule by adding an innocent recipient. Two more things tighten and never loosen:
+round a rule by adding an innocent recipient. Three more things tighten and never loosen:
 
+* provenance: what an agent says of where its values came from can hold an action, and permits nothing
+  that silence would not have permitted;
 * labels: all labels (declared ∪ catalogue) can make a rule bite, but only the catalogue's own
   can make an ``allow`` or ``review`` permit;
 * units: beyond its ``batch`` a ``review`` permits nothing, and still holds what others permit.
@@ -25,6 +27,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from policies.compile import CompiledRule, Snapshot
+from policies.conditions import Facts
 from policies.extraction import action_of, unknown_verb
 from policies.facts import Action, Declared, LimitDemand, Reason, Subject, Verdict, WouldHave
 from policies.reasons import reason
@@ -122,7 +125,7 @@ def _rights(snapshot: Snapshot, subject: Subject, action: Action) -> tuple[Reaso
 
 def _by_rules(snapshot: Snapshot, subject: Subject, action: Action, now: datetime) -> Verdict:
     spec = snapshot.verbs[action.verb]
-    tally = Tally(action, spec, now)
+    tally = Tally(action, spec, now, Facts(action, subject, now))
     shadows: dict[str, list[tuple[CompiledRule, int]]] = {}
     for rule, mask in _met(snapshot, subject, action, tally.everything).items():
         if rule.shadow:

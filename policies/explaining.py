@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from policies.conditions import ConditionFailed, Facts
 from policies.facts import Action, Subject
 from policies.language import AppliesTo, Policy, PolicySet, Rule
+from policies.provenance import Claims
 from policies.selectors import is_over
 from registry.catalogue import VerbSpec
 
@@ -24,7 +27,8 @@ class Miss:
     """One selector that did not match.
 
     Attributes:
-        selector: ``scope``, ``verb``, ``destination``, ``data_class``, ``capability``, ``amount_over`` or ``batch``.
+        selector: ``scope``, ``verb``, ``destination``, ``data_class``, ``capability``, ``amount_over``,
+            ``provenance``, ``when`` or ``batch``.
         text: what it wants and what there was, one sentence.
     """
 
@@ -55,6 +59,7 @@ def explain(
     subject: Subject,
     action: Action,
     *,
+    now: datetime | None = None,
     most: int = NEAREST,
 ) -> tuple[Near, ...]:
     """Return the allow and review rules that came nearest to permitting an action.
@@ -64,14 +69,22 @@ def explain(
         verbs: the catalogue.
         subject: the asking agent.
         action: what counts.
+        now: when it is asked, aware; None: conditions are left out.
         most: how many rules.
 
     Returns:
         Fewest misses first; a rule about this verb comes before one about another. Rules that
         permitted the action stand first, without a miss.
     """
+    facts = None if now is None else Facts(action, subject, now)
     found = [
-        Near(policy.slug, rule.name, rule.kind, policy.shadow, tuple(_misses(policy, rule, verbs, subject, action)))
+        Near(
+            policy.slug,
+            rule.name,
+            rule.kind,
+            policy.shadow,
+            tuple(_misses(policy, rule, verbs, subject, action, facts)),
+        )
         for policy in policy_set.policies.values()
         for rule in policy.rules
         if rule.kind in _PERMITTING
@@ -85,7 +98,7 @@ def _distance(near: Near) -> tuple[bool, int, str, str]:
 
 
 def _misses(
-    policy: Policy, rule: Rule, verbs: Mapping[str, VerbSpec], subject: Subject, action: Action
+    policy: Policy, rule: Rule, verbs: Mapping[str, VerbSpec], subject: Subject, action: Action, facts: Facts | None
 ) -> Iterator[Miss]:
     selectors, spec = rule.selectors, verbs.get(action.verb)
     yield from _out_of_scope(policy.applies_to, subject)
@@ -106,8 +119,35 @@ def _misses(
     if selectors.amount_over is not None and not is_over(selectors.amount_over, action.amount):
         there = str(action.amount) if action.amount else "no amount"
         yield Miss("amount_over", f"It is about amounts over {selectors.amount_over}; this is {there}.")
+    yield from _untainted(rule, action)
+    if facts is not None:
+        yield from _condition(rule, facts)
     if rule.batch is not None and action.units > rule.batch:
         yield Miss("batch", f"It admits {rule.batch} at once; these are {action.units}.")
+
+
+def _untainted(rule: Rule, action: Action) -> Iterator[Miss]:
+    provenance = rule.selectors.provenance
+    if provenance is None:
+        return
+    found, wanted = provenance.found(action.payload, Claims.of(action.provenance)), _either(sorted(provenance.sources))
+    at = "".join(f" at {place.text}" for place in provenance.places if place.tokens)
+    if provenance.sources.isdisjoint(found):
+        there = _either(sorted(found)) or "nothing stands there"
+        yield Miss("provenance", f"It is about values{at} from {wanted}; here: {there}.")
+    elif not provenance.matches_silence:
+        yield Miss("provenance", f"Only the agent says that values came from {wanted}, which permits nothing.")
+
+
+def _condition(rule: Rule, facts: Facts) -> Iterator[Miss]:
+    when = rule.selectors.when
+    if when is None:
+        return
+    try:
+        if not when.holds(facts):
+            yield Miss("when", f"Its condition does not hold: {when.text}")
+    except ConditionFailed as failure:
+        yield Miss("when", f"Its condition has no answer ({failure.kind}): {when.text}")
 
 
 def _out_of_scope(scope: AppliesTo, subject: Subject) -> Iterator[Miss]:

@@ -43,6 +43,7 @@ def action_of(verbs: Mapping[str, VerbSpec], subject: Subject, declared: Declare
         data_classes=extracted.data_classes,
         data_scopes=subject.data_scopes if declared.data_scopes is None else declared.data_scopes,
         payload=declared.payload,
+        provenance=declared.provenance,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -83,6 +83,7 @@ class Action:
     Attributes:
         destinations: normalised, in the payload's order, repetitions kept.
         data_classes: declared ∪ catalogue.
+        provenance: JSON pointer into the payload → source, as declared: untrusted.
     """
 
     verb: str
@@ -93,6 +94,7 @@ class Action:
     data_classes: frozenset[str]
     data_scopes: frozenset[str]
     payload: object
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,17 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class LimitDemand:
-    """Units that a limit must admit before the action may happen.
+    """What a limit or a split guard must admit before the action may happen.
 
     Attributes:
         by: ``agent``, ``team``, ``verb``, ``destination``, or ``policy`` where the rule says nothing.
         by_value: slug, verb or normalised destination that has its own window.
-        units: what this action takes.
-        maximum: units in any window.
+        units: what this action takes: units, distinct values, or billionths of a currency.
+        maximum: of the same, in any window.
         window_seconds: length of the sliding window.
+        split: whether a split guard asks.
+        currency: ISO 4217, where money is counted.
+        values: digests of the values, where distinct ones are counted.
     """
 
     policy: str
@@ -124,6 +129,9 @@ class LimitDemand:
     units: int
     maximum: int
     window_seconds: int
+    split: bool = False
+    currency: str = ""
+    values: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -131,6 +139,9 @@ class LimitDemand:
         value = self.by_value
         if len(value) > MAX_KEY_VALUE:
             value = f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+        if self.currency:
+            # Billionths of one currency must never be added to units, nor to those of another.
+            return f"{self.policy}/{self.rule}//{self.currency}/{value}"
         # Neither slug can hold a slash, so the three parts cannot run into each other.
         return f"{self.policy}/{self.rule}/{value}"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 HORIZON: Final = timedelta(days=400)
@@ -106,7 +106,14 @@ class Hours:
         return [high]
 
 
-def next_common_opening(hours: Iterable[Hours], now: datetime) -> datetime | None:
+class Window(Protocol):
+    """What is open at some moments: hours, and all but a freeze."""
+
+    def next_opening(self, now: datetime) -> datetime | None:
+        """Return the first open moment from `now` on, in UTC; None where there is none in sight."""
+
+
+def next_common_opening(hours: Iterable[Window], now: datetime) -> datetime | None:
     """Return the first moment from now on at which all are open, in UTC.
 
     Args:

@@ -1,9 +1,12 @@
-"""Exact sliding-window limits, in the database.
+"""Exact sliding-window limits and split guards, in the database.
 
-For every window (t−W, t], over all processes: admitted units ≤ N, and a caller under its limit
-is never refused. Exactness comes from order: a limit's lock is held from before its window is
+For every window (t−W, t], over all processes: admitted units (money, distinct values) ≤ N, and a caller
+under its limit is never refused. Exactness comes from order: a limit's lock is held from before its window is
 read until the admission commits. PostgreSQL holds one advisory lock per limit key; on SQLite
 the transaction itself excludes every other writer.
+
+Of a distinct value only the last admission counts: a window up to now holds exactly the values whose last
+admission lies in it, and one that it holds already costs nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ from policies.facts import LimitDemand
 
 _SUM = "SELECT COALESCE(SUM(units), 0) FROM policies_admission WHERE key = %s AND at > %s"
 _WINDOW = "SELECT at, units FROM policies_admission WHERE key = %s AND at > %s ORDER BY at"
+_OTHERS = "SELECT at FROM policies_distinct WHERE key = %s AND at > %s AND value NOT IN ({}) ORDER BY at"
+_MEET = (
+    "INSERT INTO policies_distinct (key, value, at) VALUES (%s, %s, %s) ON CONFLICT (key, value) DO UPDATE SET "
+    "at = CASE WHEN excluded.at > policies_distinct.at THEN excluded.at ELSE policies_distinct.at END"
+)
 _ADMIT = "INSERT INTO policies_admission (key, at, units, decision_id) VALUES (%s, %s, %s, %s)"
 
 
@@ -30,7 +38,7 @@ class Exhausted:
 
     Attributes:
         demand: the limit and what was asked of it.
-        admitted: units admitted in the present window.
+        admitted: what its present window holds, of distinct values those that the action does not have.
         retry_at: when enough will have left the window; None where no wait is ever enough.
     """
 
@@ -53,7 +61,7 @@ def lock(demands: Sequence[LimitDemand]) -> datetime:
     keys = sorted({demand.key for demand in demands})
     # PostgreSQL evaluates a target list from left to right: locks in key order, the clock last.
     locks = "pg_advisory_xact_lock(hashtextextended(%s, 1)), " * len(keys)
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         cursor.execute(f"SELECT {locks} clock_timestamp()", keys)
         return sql.read_stamp(cursor.fetchone()[-1])
 
@@ -65,9 +73,14 @@ def first_exhausted(demands: Sequence[LimitDemand], *, now: datetime) -> Exhaust
         demands: the limits, locked by `lock` where the answer is to stay true.
         now: the time that `lock` returned.
     """
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         for demand in demands:
             since = now - timedelta(seconds=demand.window_seconds)
+            if demand.values:
+                others = _others(cursor, demand, since)
+                if len(others) + demand.units > demand.maximum:
+                    return Exhausted(demand, len(others), _fewer(demand, others))
+                continue
             cursor.execute(_SUM, [demand.key, sql.stamp(since)])
             admitted = int(cursor.fetchone()[0])
             if admitted + demand.units > demand.maximum:
@@ -89,6 +102,19 @@ def _opens(cursor: Any, demand: LimitDemand, since: datetime) -> datetime | None
     return None
 
 
+def _others(cursor: Any, demand: LimitDemand, since: datetime) -> list[datetime]:
+    """Return when each value of the window that the action does not have was met last, the earliest first."""
+    statement = _OTHERS.format(sql.placeholders(len(demand.values)))
+    cursor.execute(statement, [demand.key, sql.stamp(since), *demand.values])
+    return [sql.read_stamp(at) for (at,) in cursor.fetchall()]
+
+
+def _fewer(demand: LimitDemand, others: Sequence[datetime]) -> datetime | None:
+    """Return when so many others have left the window that all of the action's values find room."""
+    room = demand.maximum - demand.units
+    return None if room < 0 else others[-room - 1] + timedelta(seconds=demand.window_seconds)
+
+
 def admit(demands: Sequence[LimitDemand], *, decision_id: UUID, now: datetime) -> None:
     """Write the units into the windows; the caller has seen `first_exhausted` say None under the locks.
 
@@ -99,8 +125,14 @@ def admit(demands: Sequence[LimitDemand], *, decision_id: UUID, now: datetime) -
     """
     if not demands:
         return
-    with connection.cursor() as cursor:
-        cursor.executemany(_ADMIT, [[demand.key, sql.stamp(now), demand.units, decision_id.hex] for demand in demands])
+    at = sql.stamp(now)
+    sums = [[demand.key, at, demand.units, decision_id.hex] for demand in demands if not demand.values]
+    met = [[demand.key, value, at] for demand in demands for value in demand.values]
+    with sql.cursor() as cursor:
+        if sums:
+            cursor.executemany(_ADMIT, sums)
+        if met:
+            cursor.executemany(_MEET, met)
 
 
 def prune(*, now: datetime, longest: timedelta) -> int:
@@ -114,5 +146,7 @@ def prune(*, now: datetime, longest: timedelta) -> int:
         How many rows were deleted.
     """
     with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM policies_distinct WHERE at <= %s", [sql.stamp(now - longest)])
+        distinct = int(cursor.rowcount)
         cursor.execute("DELETE FROM policies_admission WHERE at <= %s", [sql.stamp(now - longest)])
-        return int(cursor.rowcount)
+        return distinct + int(cursor.rowcount)

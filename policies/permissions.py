@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from policies.language import Policy, PolicySet
-from policies.models import Revision
+from policies.models import Firing, Replay, Revision
 from registry import permissions as registry_permissions
-from registry.models import Agent, User
+from registry.models import Agent, Team, User
 from registry.states import Role
 
 
@@ -45,6 +45,48 @@ def may_edit_draft(user: User, revision: Revision) -> None:
     registry_permissions.require(
         user.role == Role.ADMIN or user.pk == revision.author_id,
         "Only its author and administrators edit a draft; begin one of your own.",
+    )
+
+
+def may_cancel_replay(user: User, replay: Replay) -> None:
+    """Let pass whoever asked for it, and administrators.
+
+    Raises:
+        Forbidden: anybody else.
+    """
+    registry_permissions.require(
+        user.is_active and (user.role == Role.ADMIN or user.pk == replay.asked_by_id),
+        "Only whoever asked for it and administrators cancel a replay.",
+    )
+
+
+def may_watch(user: User, *, agent: Agent | None, team: Team | None) -> None:
+    """Let pass whoever may write, try and end a trigger over an agent, a team, or (neither) everyone.
+
+    Raises:
+        Missing: the agent or team is not theirs to see.
+        Forbidden: they do not operate it; triggers over everyone are for administrators.
+    """
+    if agent is not None:
+        registry_permissions.may_operate(user, agent)
+    elif team is not None:
+        registry_permissions.may_operate_team(user, team)
+    else:
+        registry_permissions.require(
+            user.is_active and user.role == Role.ADMIN, "Only administrators watch everyone with a trigger."
+        )
+
+
+def may_rearm(user: User, firing: Firing) -> None:
+    """Let pass operators of the team concerned, and administrators.
+
+    Raises:
+        Forbidden: anybody else.
+    """
+    operated = Team.objects.operated_by(user).filter(slug=firing.concerns).exists()
+    registry_permissions.require(
+        user.is_active and (user.role == Role.ADMIN or operated),
+        "Only operators of the team concerned and administrators arm a trigger again.",
     )
 
 

@@ -65,11 +65,30 @@ _ENTRIES: Final = (
         _TIME,
     ),
     Entry(
+        "split_guarded",
+        "throttle",
+        "{policy} admits {maximum} in {seconds} s (rule {rule}); {admitted} taken, {units} asked.",
+        _TIME,
+    ),
+    Entry("frozen", "throttle", "{policy} is frozen until {until} (rule {rule}).", _TIME),
+    Entry(
         "approval_queue_full",
         "throttle",
         "The agent has {most} requests waiting for people already.",
         "reviewers, by deciding what waits",
         {"most": "too many"},
+    ),
+    Entry(
+        "queue_full",
+        "throttle",
+        "{queue} holds {most} requests, as many as it may.",
+        "reviewers, by deciding what waits",
+    ),
+    Entry(
+        "no_queue",
+        "deny",
+        "Its queue is chosen by what the queues match, and none takes this; there is no fallback.",
+        "whoever manages the queues, or may publish the policy",
     ),
     Entry(
         "budget_exhausted",

@@ -1,4 +1,4 @@
-"""What a rule selects: verbs, destinations, data classes, capabilities, amounts.
+"""What a rule selects: verbs, destinations, data classes, capabilities, amounts, provenance, conditions.
 
 Selectors of one rule are ANDed, values of one selector ORed. Nothing matches by substring: a
 pattern is a normalised text with a star in few admitted places.
@@ -18,8 +18,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from policies.conditions import Condition
 from policies.destinations import Destination, DestinationInvalid, check_destination, normal_path, split_url
 from policies.hosts import normal_host
+from policies.provenance import Provenance
 from registry.amounts import Money
 from registry.catalogue import MAX_VERB_LENGTH
 
@@ -94,6 +96,8 @@ class Selectors:
     data_classes: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
     amount_over: Money | None = None
+    provenance: Provenance | None = None
+    when: Condition | None = None
 
 
 def parse_verb_pattern(text: str) -> VerbPattern:

@@ -25,6 +25,40 @@ class RevisionState(TextChoices):
     DISCARDED = "discarded", "Discarded"
 
 
+class ReplayState(TextChoices):
+    """Life of a replay of recorded decisions."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    FINISHED = "finished", "Finished"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Measure(TextChoices):
+    """What a trigger counts."""
+
+    DENIALS = "denials", "Denials"
+    FAILURES = "failures", "Failures"
+    SPEND = "spend", "Spend"
+
+
+class TriggerMode(TextChoices):
+    """What a trigger does once more than its threshold is counted."""
+
+    OFF = "off", "Off"
+    SHADOW = "shadow", "Shadow"
+    WARN = "warn", "Warn"
+    ENFORCE = "enforce", "Enforce"
+
+
+class FiringState(TextChoices):
+    """Life of a firing: a trigger without one is armed."""
+
+    FIRED = "fired", "Fired"
+    REARMED = "rearmed", "Armed again"
+
+
 Table = Mapping[str, frozenset[str]]
 
 REVISION: Table = {
@@ -33,4 +67,17 @@ REVISION: Table = {
     # Rolling back publishes a copy, so that numbers only rise.
     RevisionState.SUPERSEDED: frozenset(),
     RevisionState.DISCARDED: frozenset(),
+}
+
+REPLAY: Table = {
+    ReplayState.QUEUED: frozenset({ReplayState.RUNNING, ReplayState.FAILED, ReplayState.CANCELLED}),
+    ReplayState.RUNNING: frozenset({ReplayState.FINISHED, ReplayState.FAILED, ReplayState.CANCELLED}),
+    ReplayState.FINISHED: frozenset(),
+    ReplayState.FAILED: frozenset(),
+    ReplayState.CANCELLED: frozenset(),
+}
+
+FIRING: Table = {
+    FiringState.FIRED: frozenset({FiringState.REARMED}),
+    FiringState.REARMED: frozenset(),
 }

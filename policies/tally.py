@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 from policies.compile import CompiledRule
+from policies.conditions import ConditionFailed, Facts
+from policies.demands import demands_of, exhausted
 from policies.facts import Action, LimitDemand, Reason, Subject, Verdict
+from policies.freezes import Freeze
 from policies.hours import Hours, next_common_opening
 from policies.reasons import reason
 from policies.selectors import is_over
-from registry.catalogue import COUNT, VerbSpec
+from registry.catalogue import VerbSpec
 
 
 class Tally:
@@ -21,14 +24,15 @@ class Tally:
     """
 
     __slots__ = (
-        "action", "allows", "closed", "covered", "errors", "everything", "forbids", "limits", "now",
+        "action", "allows", "closed", "covered", "errors", "everything", "facts", "forbids", "limits", "now",
         "oversize", "reviews", "spec", "windows",
     )  # fmt: skip
 
-    def __init__(self, action: Action, spec: VerbSpec, now: datetime) -> None:
+    def __init__(self, action: Action, spec: VerbSpec, now: datetime, facts: Facts) -> None:
         self.action = action
         self.spec = spec
         self.now = now
+        self.facts = facts
         self.everything = (1 << (len(action.destinations) or 1)) - 1
         self.covered = 0
         self.errors: list[Reason] = []
@@ -37,12 +41,12 @@ class Tally:
         self.reviews: list[CompiledRule] = []
         self.oversize: list[tuple[CompiledRule, int]] = []
         self.limits: list[tuple[CompiledRule, int]] = []
-        self.windows: list[Hours] = []
-        self.closed: list[tuple[CompiledRule, Hours]] = []
+        self.windows: list[Hours | Freeze] = []
+        self.closed: list[tuple[CompiledRule, Hours | Freeze]] = []
 
     def copy(self) -> Tally:
         """Return a tally that can be added to without changing this one."""
-        other = Tally(self.action, self.spec, self.now)
+        other = Tally(self.action, self.spec, self.now, self.facts)
         other.covered = self.covered
         for name in ("errors", "forbids", "allows", "reviews", "oversize", "limits", "windows", "closed"):
             setattr(other, name, list(getattr(self, name)))
@@ -61,15 +65,13 @@ class Tally:
         try:
             return self._add(rule, mask)
         except Exception as error:  # noqa: BLE001 - a rule that fails must not be skipped
-            where = f" (rule {rule.name} of {rule.policy}: {type(error).__name__})"
+            what = f"its condition, {error.kind}" if isinstance(error, ConditionFailed) else type(error).__name__
+            where = f" (rule {rule.name} of {rule.policy}: {what})"
             self.errors.append(reason("evaluation_error", policy=rule.policy, rule=rule.name, where=where))
             return True
 
     def _add(self, rule: CompiledRule, mask: int) -> bool:
-        labels = rule.data_classes
-        if rule.amount_over is not None and not is_over(rule.amount_over, self.action.amount):
-            return False
-        if labels and labels.isdisjoint(self.action.data_classes) and labels.isdisjoint(self.spec.data_classes):
+        if not self._selected(rule):
             return False
         kind = rule.kind
         if kind == "allow":
@@ -79,19 +81,32 @@ class Tally:
             self._permit(rule, mask)
         elif kind == "forbid":
             self.forbids.append(rule)
-        elif kind == "limit":
+        elif rule.limit is not None or rule.split is not None:
             self.limits.append((rule, mask))
-        elif rule.hours is not None:
-            self.windows.append(rule.hours)
-            if not rule.hours.is_open(self.now):
-                self.closed.append((rule, rule.hours))
+        elif rule.window is not None:
+            self.windows.append(rule.window)
+            if not rule.window.is_open(self.now):
+                self.closed.append((rule, rule.window))
         else:
             raise ValueError(kind)
         return True
 
+    def _selected(self, rule: CompiledRule) -> bool:
+        """Ask the selectors that are not in the index; the condition last, where all others matched."""
+        labels, action = rule.data_classes, self.action
+        return (
+            (rule.amount_over is None or is_over(rule.amount_over, action.amount))
+            and not (labels and labels.isdisjoint(action.data_classes) and labels.isdisjoint(self.spec.data_classes))
+            and (rule.provenance is None or rule.provenance.matches(action.payload, self.facts.told))
+            and (rule.when is None or rule.when.holds(self.facts))
+        )
+
     def _permit(self, rule: CompiledRule, mask: int) -> bool:
         if rule.data_classes and rule.data_classes.isdisjoint(self.spec.data_classes):
             # Only the agent says so, and what it says may hold an action but not permit it.
+            return False
+        if rule.provenance is not None and not rule.provenance.matches_silence:
+            # Likewise: it would not have matched if the agent had claimed nothing.
             return False
         if rule.batch is not None and self.action.units > rule.batch:
             self.oversize.append((rule, mask))
@@ -113,16 +128,27 @@ def decide(tally: Tally, subject: Subject) -> Verdict:
         return Verdict("deny", _sorted([*tally.errors, *_because(tally.forbids)]))
     if tally.covered != tally.everything:
         return Verdict("deny", _uncovered(tally))
-    demands = _demands(tally, subject) if tally.limits else ()
+    demands = demands_of(tally.limits, tally.action, tally.spec, subject) if tally.limits else ()
     excessive = [demand for demand in demands if demand.units > demand.maximum]
     if excessive:
-        return Verdict("deny", _sorted([_never(demand) for demand in excessive]))
+        return Verdict("deny", _sorted([exhausted(demand, 0) for demand in excessive]))
     if tally.closed:
         return _throttled(tally, demands)
+    obligations = _obligations([*tally.allows, *tally.reviews])
     if tally.reviews:
         queues = tuple(sorted({rule.queue for rule in tally.reviews if rule.queue is not None}))
-        return Verdict("review", _sorted(_because(tally.reviews)), queues, demands)
-    return Verdict("allow", _sorted(_because(tally.allows)), (), demands)
+        return Verdict("review", _sorted(_because(tally.reviews)), queues, demands, obligations=obligations)
+    return Verdict("allow", _sorted(_because(tally.allows)), (), demands, obligations=obligations)
+
+
+def _obligations(rules: list[CompiledRule]) -> tuple[Mapping[str, object], ...]:
+    """Return what every rule that had a part in the permission asks; they add up."""
+    if not any(rule.obligations for rule in rules):
+        return ()
+    found = {(each.name, each.value, rule.policy, rule.name) for rule in rules for each in rule.obligations}
+    return tuple(
+        {"name": name, "value": value, "policy": policy, "rule": rule} for name, value, policy, rule in sorted(found)
+    )
 
 
 def _because(rules: list[CompiledRule]) -> list[Reason]:
@@ -172,6 +198,9 @@ def _throttled(tally: Tally, demands: tuple[LimitDemand, ...]) -> Verdict:
     retry_at = next_common_opening(tally.windows, tally.now)
     reasons = []
     for rule, hours in tally.closed:
+        if isinstance(hours, Freeze):
+            reasons.append(reason("frozen", policy=rule.policy, rule=rule.name, until=hours.end_in_words))
+            continue
         opening = hours.next_opening(tally.now)
         says = "it does not open"
         if opening is not None:
@@ -180,55 +209,3 @@ def _throttled(tally: Tally, demands: tuple[LimitDemand, ...]) -> Verdict:
         reasons.append(reason("outside_hours", policy=rule.policy, rule=rule.name, opening=says))
     effect = "deny" if retry_at is None else "throttle"
     return Verdict(effect, _sorted(reasons), limits=() if retry_at is None else demands, retry_at=retry_at)
-
-
-def _never(demand: LimitDemand) -> Reason:
-    return reason(
-        "rate_limited",
-        policy=demand.policy,
-        rule=demand.rule,
-        maximum=demand.maximum,
-        seconds=demand.window_seconds,
-        admitted=0,
-        units=demand.units,
-    )
-
-
-def _demands(tally: Tally, subject: Subject) -> tuple[LimitDemand, ...]:
-    demands = [
-        LimitDemand(
-            policy=rule.policy,
-            rule=rule.name,
-            by=rule.limit.by or "policy",
-            by_value=value,
-            units=units,
-            maximum=rule.limit.units,
-            window_seconds=rule.limit.seconds,
-        )
-        for rule, mask in tally.limits
-        if rule.limit is not None
-        for value, units in _shares(rule.limit.by, mask, tally, subject)
-    ]
-    return tuple(demands) if len(demands) < 2 else tuple(sorted(demands, key=lambda demand: demand.key))
-
-
-def _shares(by: str | None, mask: int, tally: Tally, subject: Subject) -> list[tuple[str, int]]:
-    """Return by-values and the units that each takes.
-
-    Where the catalogue counts destinations as units, only those that the rule is about take any.
-    """
-    action = tally.action
-    counted = tally.spec.units == COUNT and bool(action.destinations)
-    units = mask.bit_count() if counted else action.units
-    if by is None:
-        return [("", units)]
-    if by == "agent":
-        return [(subject.agent, units)]
-    if by == "team":
-        return [(subject.team, units)]
-    if by == "verb":
-        return [(action.verb, units)]
-    if not action.destinations:
-        return [("", units)]
-    times = Counter(destination.identity for index, destination in enumerate(action.destinations) if mask >> index & 1)
-    return [(identity, count if counted else units) for identity, count in times.items()]

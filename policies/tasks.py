@@ -9,6 +9,7 @@ from celery import shared_task
 
 from audit import sql
 from policies import limits
+from policies.operations import watch
 
 # Longer than any window that the language admits, so that rolling back never finds a window emptied.
 LONGEST_WINDOW = timedelta(days=367)
@@ -18,3 +19,9 @@ LONGEST_WINDOW = timedelta(days=367)
 def prune_admissions(**_: Any) -> int:
     """Delete admissions that no window reaches any more."""
     return limits.prune(now=sql.now(), longest=LONGEST_WINDOW)
+
+
+@shared_task(name="policies.watch_triggers")
+def watch_triggers(**_: Any) -> int:
+    """Count what is new in the trail, and fire the triggers that are above their thresholds."""
+    return watch(now=sql.now())

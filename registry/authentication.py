@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 
 from audit import sql
 from audit.actors import Actor
@@ -75,10 +74,11 @@ def authenticate(text: str, *, now: datetime) -> Principal | None:
     if token is None:
         return None
     # Raw SQL: every call of every agent starts here, and needs three tables at once.
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         cursor.execute(_QUERY, [token.public_id])
         row: tuple[Any, ...] | None = cursor.fetchone()
     if row is None:
+        keys.matches(token, stored=keys.NO_MAC, pepper_id="", peppers=settings.KEY_PEPPERS)
         return None
     (key_id, mac, pepper_id, state, expires_at, scopes, environment, issued_by_id) = row[:8]
     (last_used_at, agent_id, agent, agent_state, team_id, team) = row[8:]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from registry.amounts import AmountInvalid, Money, parse_money
-from registry.documents import DocumentInvalid, Problems, Section, join
+from registry.documents import SLUG, DocumentInvalid, Problems, Section, join
 from registry.pointers import NoTarget, Pointer, parse_pointer, targets
+from registry.tools import UNMAPPED, Tool, by_tool, read_tools
 
 __all__ = [
     "CAPABILITIES",
@@ -50,6 +51,9 @@ class VerbSpec:
             destinations, None: the declared number counts.
         amount: where the money stands; None: the declared amount counts.
         data_classes: labels that every such action carries.
+        tools: tools of agents' frameworks that stand for it.
+        review: slug of the queue that looks at every such action, whatever policies allow; it permits
+            what they leave open as well. None: the policies alone decide.
     """
 
     name: str
@@ -59,6 +63,8 @@ class VerbSpec:
     units: Pointer | str | None = None
     amount: Pointer | None = None
     data_classes: frozenset[str] = frozenset()
+    tools: tuple[Tool, ...] = ()
+    review: str | None = None
 
 
 class Declaration(Protocol):
@@ -142,6 +148,11 @@ def parse_verbs(document: object, *, at: str = "") -> dict[str, VerbSpec]:
     section = Section(problems, at, document)
     found = {name: _read_verb(problems, join(at, name), name, section.take(name)) for name in section.names()}
     problems.raise_if_any()
+    try:
+        by_tool(found.values())
+    except ValueError as error:
+        problems.add(at, "duplicate_tool", str(error))
+        problems.raise_if_any()
     return found
 
 
@@ -150,7 +161,7 @@ def parse_verb(name: str, document: object, *, at: str = "") -> VerbSpec:
 
     Args:
         name: the verb.
-        document: its mapping: capability, destination, units, amount, data_classes.
+        document: its mapping: capability, destination, units, amount, data_classes, tools, review.
         at: pointer to the mapping in the whole document.
 
     Raises:
@@ -174,6 +185,10 @@ def dump_verb(spec: VerbSpec) -> dict[str, object]:
         document["amount"] = {"at": spec.amount.text}
     if spec.data_classes:
         document["data_classes"] = sorted(spec.data_classes)
+    if spec.tools:
+        document["tools"] = [tool.as_document() for tool in spec.tools]
+    if spec.review is not None:
+        document["review"] = spec.review
     return document
 
 
@@ -188,8 +203,20 @@ def _read_verb(problems: Problems, at: str, name: str, document: object) -> Verb
         section.add("units", "unknown_value", "“count” counts destinations, so the verb needs a destination.")
     amount = _read_pointer(section.section("amount"), many=False)
     data_classes = frozenset(section.slugs("data_classes"))
+    tools = read_tools(section)
+    review = _read_review(section, name)
+    if name == UNMAPPED and tools:
+        section.add("tools", "unknown_value", f"{UNMAPPED} is for the tools that no verb names.")
     section.close()
-    return VerbSpec(name, capability, destination, kind, units, amount, data_classes)
+    return VerbSpec(name, capability, destination, kind, units, amount, data_classes, tools, review)
+
+
+def _read_review(section: Section, name: str) -> str | None:
+    review = section.text("review", required=name == UNMAPPED)
+    if review is not None and SLUG.fullmatch(review) is None:
+        section.add("review", "invalid_name", f"“{review}” is not the slug of a queue.")
+        return None
+    return review
 
 
 def _read_destination(parent: Section) -> tuple[Pointer | None, str | None]:

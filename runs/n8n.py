@@ -20,7 +20,7 @@ from audit.canonical import MAX_INTEGER
 from audit.refusals import Problem
 from runs.events import RunEvent, StepEvent
 from runs.n8n_nodes import Node, error_of, items_of, kind_of, nodes_of, usage_of
-from runs.redaction import storable
+from runs.redaction import redact_text, storable
 from runs.states import RunStatus
 
 _STATUS = {
@@ -118,15 +118,16 @@ def _id(value: object) -> str:
     """Return an id as text that can be stored: n8n writes them as strings, older ones as numbers."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
-    return storable(str(value))[:_LONGEST_ID]
+    return _named(str(value))
 
 
 def _named(name: str) -> str:
-    """Return an event id that fits: of a long one the end is a hash, so that it stays unique."""
+    """Return an event id that fits and holds no secret: of another one the end is a hash, so that it stays unique."""
     name = storable(name)
-    if len(name) <= _LONGEST_ID:
+    shown = redact_text(name)
+    if shown == name and len(name) <= _LONGEST_ID:
         return name
-    return name[: _LONGEST_ID - 65] + "~" + hashlib.sha256(name.encode()).hexdigest()
+    return shown[: _LONGEST_ID - 65] + "~" + hashlib.sha256(name.encode()).hexdigest()
 
 
 def _moment(value: object) -> datetime | None:

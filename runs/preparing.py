@@ -35,6 +35,15 @@ _LIMITS = {
 CLAMPED = "clamped"
 BACKFILLED = "backfilled"
 TOO_OLD = Problem("/started_at", "too_old", f"What ended more than {OLDEST.days} days ago needs leave to backfill.")
+# What other reports refer to is not redacted, since two secrets would become one name.
+_NAMES = {
+    "event_id": "/event_id",
+    "external_id": "/external_id",
+    "run_ref": "/run_id",
+    "parent_ref": "/parent_run_id",
+    "retry_ref": "/retry_of",
+}
+_USED = {"provider": 64, "model": 200, "response_id": 200}
 _BUCKETS = tuple(field.name for field in dataclasses.fields(Usage))
 
 
@@ -100,8 +109,17 @@ def _clean(event: RunEvent | StepEvent) -> dict[str, Any]:
     }
 
 
+def _secret_name(event: RunEvent | StepEvent) -> Problem | None:
+    for name, pointer in _NAMES.items():
+        text = getattr(event, name, "")
+        if redact_text(text) != text:
+            return Problem(pointer, "malformed", "A name holds no secret.")
+    return None
+
+
 def _as_dict(usage: Usage) -> dict[str, Any]:
-    return {name: getattr(usage, name) for name in _BUCKETS}
+    words = {name: redact_text(getattr(usage, name))[:longest] for name, longest in _USED.items()}
+    return {name: getattr(usage, name) for name in _BUCKETS} | words
 
 
 def as_text(value: Any) -> Text | None:
@@ -148,6 +166,8 @@ def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> Prepar
         now: aware UTC.
         may_backfill: whether old reports are admitted.
     """
+    if problem := _secret_name(event):
+        return problem
     times = [time for time in (event.started_at, event.ended_at) if time is not None]
     flags = _flags(times, max(times, default=now), now, may_backfill=may_backfill)
     if isinstance(flags, Problem):
@@ -160,7 +180,7 @@ def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> Prepar
         "external_id": event.external_id,
         "parent_ref": event.parent_ref,
         "retry_ref": event.retry_ref,
-        "external_version": event.external_version,
+        "external_version": redact_text(event.external_version),
     }
     fields = {name: value for name, value in fields.items() if is_said(value)}
     digest = _digest("run", fields)
@@ -170,6 +190,8 @@ def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> Prepar
 
 def prepare_step(event: StepEvent, *, now: datetime, may_backfill: bool) -> PreparedStep | Problem:
     """Make a step's report ready. Arguments as for `prepare_run`."""
+    if problem := _secret_name(event):
+        return problem
     # A duration that reaches beyond the present says nothing about the age.
     age = max(now - event.started_at, timedelta())
     latest = event.started_at + timedelta(milliseconds=min(event.duration_ms or 0, age // _MILLISECOND))

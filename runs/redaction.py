@@ -219,6 +219,61 @@ def redact_text(text: str) -> str:
     return _OPTION.sub(_option, text)
 
 
+# --- refusing instead ----------------------------------------------------------------------
+
+_LEAST = 8
+# "${OPENAI_API_KEY}" and n8n's "={{ $vars.key }}" name a place and hold nothing.
+_ELSEWHERE = re.compile(r"[$={ ]*[{$]")
+
+
+def has_secret(text: str) -> bool:
+    """Say whether a text surely holds a secret: fewer texts than `redact_text` changes.
+
+    "The password: never ask for it" is a sentence that a person may have to write; a word of eight characters with a
+    digit in that place is not.
+    """
+    text = storable(text)
+    *pieces, last = redact_text(text).split(MARK)
+    position = 0
+    for piece in pieces:
+        found = text.find(piece, position)
+        if _is_certain(text[position:found]):
+            return True
+        position = found + len(piece)
+    return bool(pieces) and _is_certain(text[position : len(text) - len(last)])
+
+
+def _is_certain(word: str) -> bool:
+    return len(word) >= _LEAST and bool(_DIGIT.search(word)) and MARK not in word and not _ELSEWHERE.match(word)
+
+
+def secret_places(value: Any) -> dict[str, str]:
+    """Return where a JSON value holds secrets.
+
+    Both the name that a text stands under and its own form betray it, as in `redact`.
+
+    Returns:
+        RFC 6901 pointers, and by each what may be told of it: a name may be the secret.
+    """
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, str, str, Any]] = [("", "", "", value)]
+    while waiting:
+        pointer, told, name, item = waiting.pop()
+        if isinstance(item, str):
+            if has_secret(item) or (is_secret_name(name) and _is_certain(item)):
+                found[pointer] = told
+        elif isinstance(item, dict):
+            for key, inner in item.items():
+                is_secret, step = has_secret(str(key)), "/" + str(key).replace("~", "~0").replace("/", "~1")
+                at, as_told = pointer + step, told + (f"/{MARK}" if is_secret else step)
+                if is_secret:
+                    found[at] = as_told
+                waiting.append((at, as_told, str(key), inner))
+        elif isinstance(item, list):
+            waiting += [(f"{pointer}/{at}", f"{told}/{at}", name, inner) for at, inner in enumerate(item)]
+    return dict(sorted(found.items()))
+
+
 # --- nested values -------------------------------------------------------------------------
 
 

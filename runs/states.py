@@ -58,11 +58,12 @@ RUN: Table = {
     RunStatus.CRASHED: frozenset(),
 }
 
+# The ways back to new and regressed are those of an undo, within ten seconds.
 FAILURE: Table = {
     FailureState.NEW: frozenset({FailureState.OPEN, FailureState.RESOLVED}),
-    FailureState.OPEN: frozenset({FailureState.RESOLVED}),
+    FailureState.OPEN: frozenset({FailureState.RESOLVED, FailureState.NEW, FailureState.REGRESSED}),
     # It happened again (regressed), or a person takes the resolution back (open).
-    FailureState.RESOLVED: frozenset({FailureState.REGRESSED, FailureState.OPEN}),
+    FailureState.RESOLVED: frozenset({FailureState.REGRESSED, FailureState.OPEN, FailureState.NEW}),
     FailureState.REGRESSED: frozenset({FailureState.OPEN, FailureState.RESOLVED}),
 }
 

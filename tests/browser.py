@@ -64,6 +64,9 @@ def page(*, width: int = 1440, height: int = 900, dark: bool = False, errors_exp
 
 
 def _is_complaint(said: ConsoleMessage, errors_expected: bool) -> bool:
+    # Without a streaming lane pages ask for themselves; what listens to one has tests of its own.
+    if said.location.get("url", "").partition("?")[0].endswith("/events"):
+        return False
     answered = errors_expected and said.text.startswith("Failed to load resource: the server responded with")
     return said.type == "error" and not answered
 

@@ -24,13 +24,19 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         """Keep the queues in which this person may vote."""
         if not user.is_active:
             return self.none()
-        return self.filter(reviewers__in=user.teams.values("pk")).distinct()
+        return self.filter(self._seats(user)).distinct()
+
+    @staticmethod
+    def _seats(user: User) -> models.Q:
+        return models.Q(reviewers__in=user.teams.values("pk")) | models.Q(people=user.pk)
 
     def visible_to(self, user: User) -> Self:
-        """Keep the queues that this person reviews, or whose reviewing teams they may see."""
+        """Keep the queues that this person reviews, or of whose reviewers they may see a team."""
         if user.sees_everything:
             return self
-        return self.filter(reviewers__in=Team.objects.visible_to(user).values("pk")).distinct()
+        teams = Team.objects.visible_to(user).values("pk")
+        seen = models.Q(reviewers__in=teams) | models.Q(people__teams__in=teams)
+        return self.filter(seen | models.Q(people=user.pk)).distinct()
 
 
 class Queue(models.Model):
@@ -38,6 +44,9 @@ class Queue(models.Model):
 
     slug = models.CharField(max_length=64, unique=True)
     reviewers = models.ManyToManyField(Team, related_name="+", help_text="teams whose members may vote")
+    people = models.ManyToManyField(
+        User, blank=True, related_name="+", help_text="people who may vote beside the teams' members"
+    )
     quorum = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="distinct approvals that are needed"
     )
@@ -52,6 +61,16 @@ class Queue(models.Model):
         max_length=3, blank=True, help_text="ISO 4217; another currency counts as more"
     )
     bulk_limit = models.PositiveSmallIntegerField(default=0, help_text="requests approved in one step; 0: one by one")
+    capacity = models.PositiveSmallIntegerField(
+        default=0, help_text="open requests that it holds; full, what comes next is throttled; 0: any number"
+    )
+    escalate_after_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="seconds after which the other queue's reviewers may vote as well"
+    )
+    escalate_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+")
+    matches = models.JSONField(
+        default=dict, blank=True, help_text="what comes here by itself, as selectors; see `approvals.routing`"
+    )
 
     history = HistoricalRecords()
     objects = QueueQuerySet.as_manager()
@@ -62,7 +81,14 @@ class Queue(models.Model):
 
     class Meta:
         ordering = ("slug",)
-        constraints = (models.CheckConstraint(condition=models.Q(quorum__gte=1), name="approvals_quorum_at_least_one"),)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(quorum__gte=1), name="approvals_quorum_at_least_one"),
+            models.CheckConstraint(
+                condition=models.Q(escalate_after_seconds=None, escalate_to=None)
+                | models.Q(escalate_after_seconds__isnull=False, escalate_to__isnull=False),
+                name="approvals_escalate_after_and_to",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.slug
@@ -71,6 +97,11 @@ class Queue(models.Model):
     def audit_id(self) -> str:
         """The slug."""
         return self.slug
+
+    def voters(self) -> models.QuerySet[User]:
+        """Return the active people who sit in this queue, each once; those of an escalation are not among them."""
+        sits = models.Q(teams__in=self.reviewers.values("pk")) | models.Q(pk__in=self.people.values("pk"))
+        return User.objects.filter(sits, is_active=True).distinct()
 
     @property
     def confirm_amount_over(self) -> Money | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 
 from approvals import states
 from approvals.models.queues import Queue
-from approvals.states import ApprovalState, Verdict
+from approvals.states import ApprovalState, Tier, Verdict
 from audit.ids import new_id
 from policies.models import Decision
 from registry.models import Agent, User, within_reach
@@ -27,11 +28,11 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
             return self
         if not user.is_active:
             return self.none()
-        return self.filter(models.Q(pk__in=_held_in(Queue.objects.reviewed_by(user))) | within_reach(user))
+        return self.filter(_seated(user) | within_reach(user))
 
     def reviewed_by(self, user: User) -> Self:
-        """Keep what stands in the queues in which this person may vote."""
-        return self.filter(pk__in=_held_in(Queue.objects.reviewed_by(user)))
+        """Keep what stands in the queues in which this person may vote, or was escalated to one of them."""
+        return self.filter(_seated(user))
 
     def open(self) -> Self:
         """Keep what is pending; whether it is in time is compared at use."""
@@ -48,6 +49,25 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
     def in_time(self, now: datetime) -> Self:
         """Keep what is pending and can still be decided."""
         return self.open().filter(expires_at__gt=now)
+
+    def unreminded(self, now: datetime) -> Self:
+        """Keep what can still be decided, and whose reminder is due."""
+        return self.in_time(now).filter(remind_at__lte=now)
+
+    def unescalated(self, queue: Queue, now: datetime) -> Self:
+        """Keep what has waited in a queue for as long as it waits alone, and can still be decided."""
+        if queue.escalate_after_seconds is None:
+            return self.none()
+        then = now - timedelta(seconds=queue.escalate_after_seconds)
+        waiting = self.in_time(now).filter(queues=queue, created_at__lte=then)
+        return waiting.exclude(pk__in=Escalation.objects.filter(queue=queue).values("request"))
+
+
+def _seated(user: User) -> models.Q:
+    """What a person may vote on, by their queues."""
+    mine = Queue.objects.reviewed_by(user)
+    escalated = Escalation.objects.filter(to__in=mine.values("pk")).values("request")
+    return models.Q(pk__in=_held_in(mine)) | models.Q(pk__in=escalated)
 
 
 def _held_in(queues: models.QuerySet[Queue]) -> models.QuerySet:  # type: ignore[type-arg]  # a through table
@@ -74,6 +94,10 @@ class ApprovalRequest(models.Model):
     created_at = models.DateTimeField(help_text="UTC")
     expires_at = models.DateTimeField(help_text="UTC; compared at use")
     closed_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
+    risk = models.CharField(
+        max_length=8, blank=True, choices=Tier.choices, help_text="of the current revision, when it was written"
+    )
+    remind_at = models.DateTimeField(null=True, blank=True, help_text="UTC; empty: reminded")
     overridden_by = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", help_text="approved it under break-glass"
     )
@@ -158,6 +182,9 @@ class Vote(models.Model):
     digest = models.CharField(max_length=64, help_text="digest of the bytes that were read")
     comment = models.TextField(blank=True)
     at = models.DateTimeField(help_text="UTC")
+    took_ms = models.BigIntegerField(
+        null=True, blank=True, help_text="milliseconds since the voter first opened that revision; empty: never opened"
+    )
 
     class Meta:
         ordering = ("at",)
@@ -167,3 +194,19 @@ class Vote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.voter} {self.verdict}"
+
+
+class Escalation(models.Model):
+    """Who else may vote since a queue let a request wait too long. It adds people, and takes nothing away."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="+")
+    queue = models.ForeignKey(Queue, models.PROTECT, related_name="+", help_text="for which they vote")
+    to = models.ForeignKey(Queue, models.PROTECT, related_name="+", help_text="whose reviewers may vote for it")
+    at = models.DateTimeField(help_text="UTC")
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("request", "queue"), name="approvals_escalated_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.queue} to {self.to}"

@@ -2,7 +2,9 @@
 
 from approvals.operations.afterwards import mark_override
 from approvals.operations.bulk import Read, Voted, approve_many, bulk_limit
+from approvals.operations.callbacks import forget_callback, keep_callback
 from approvals.operations.closing import delete_queue, rules_naming
+from approvals.operations.escalating import escalate, remind
 from approvals.operations.grants import (
     NewGrant,
     expire_grant,
@@ -19,7 +21,7 @@ from approvals.operations.overruling import (
     read_under_break_glass,
     withdraw_break_glass,
 )
-from approvals.operations.queues import queue_documents, save_queue
+from approvals.operations.queues import create_from_template, queue_documents, save_queue
 from approvals.operations.requests import (
     Held,
     cancel_request,
@@ -30,8 +32,10 @@ from approvals.operations.requests import (
     revise,
     vote,
 )
+from approvals.operations.seats import Escalate
 
 __all__ = [
+    "Escalate",
     "Held",
     "NewGrant",
     "Read",
@@ -39,11 +43,15 @@ __all__ = [
     "approve_many",
     "bulk_limit",
     "cancel_request",
+    "create_from_template",
     "delete_queue",
+    "escalate",
     "expire_grant",
     "expire_request",
+    "forget_callback",
     "grant_break_glass",
     "hold",
+    "keep_callback",
     "lock_pending",
     "mark_override",
     "mark_silent",
@@ -52,6 +60,7 @@ __all__ = [
     "read_bytes",
     "read_under_break_glass",
     "redeem_grant",
+    "remind",
     "report_outcome",
     "revise",
     "revoke_grant",

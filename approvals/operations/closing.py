@@ -7,12 +7,13 @@ from typing import Any
 
 from django.db import transaction
 
-from approvals.models import ApprovalRequest, Queue
+from approvals.models import ApprovalRequest, Escalation, Queue
 from approvals.operations.queues import queue_document
 from approvals.permissions import may_manage_queue
 from audit.canonical import digest
 from audit.refusals import Conflict
 from audit.transitions import note
+from policies.routes import named_queue
 from policies.snapshots import published
 from registry.models import User
 
@@ -26,7 +27,7 @@ def rules_naming(queue: Queue) -> list[str]:
         for slug, policy in documents.items()
         for rule in policy.get("rules", ())
         for kind, body in rule.items()
-        if kind == "review" and body.get("queue") == queue.slug
+        if kind == "review" and named_queue(str(body.get("queue", ""))) == queue.slug
     ]
 
 
@@ -47,10 +48,15 @@ def delete_queue(*, queue: Queue, by: User, now: datetime) -> None:
         Conflict: something waits or waited in it, or a published rule names it.
     """
     reviewing = list(queue.reviewers.all())
-    may_manage_queue(by, before=reviewing, after=[])
+    may_manage_queue(by, before=reviewing, after=[], people=list(queue.people.all()))
     rules = rules_naming(queue)
     if rules:
         raise Conflict(f"Published rules send actions to {queue.slug}: {', '.join(rules)}.")
+    lending = list(Queue.objects.filter(escalate_to=queue).values_list("slug", flat=True))
+    if lending:
+        raise Conflict(f"Other queues escalate to {queue.slug}: {', '.join(lending)}.")
+    if Escalation.objects.filter(to=queue).exists():
+        raise Conflict(f"Requests were escalated to {queue.slug}, and their record names it, so that it stays.")
     held = ApprovalRequest.objects.filter(queues=queue)
     if held.open().exists():
         raise Conflict(f"Requests wait in {queue.slug}.")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from approvals.models import Grant
 from approvals.operations.afterwards import remember_destinations
@@ -78,7 +78,7 @@ def write_grant(*, new: NewGrant, by: Acting, now: datetime) -> Issued:
     born_redeemed = new.state == GrantState.REDEEMED
     expires_at = now + new.life
     # Raw SQL: every allowed action writes one.
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         cursor.execute(
             _INSERT,
             [

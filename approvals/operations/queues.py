@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,17 +11,29 @@ from django.db import transaction
 
 from approvals.models import Queue
 from approvals.models.queues import DAY
-from approvals.permissions import may_manage_queue
+from approvals.operations.seats import (
+    KEEP,
+    Escalate,
+    Keep,
+    Seats,
+    escalation_problems,
+    matches_problems,
+    name_problems,
+    number_problems,
+    written,
+)
+from approvals.permissions import may_manage_queue, may_route
+from approvals.routing import normal
+from approvals.templates import Template
 from audit.canonical import digest
-from audit.refusals import Invalid, Problem
+from audit.refusals import Invalid
 from audit.transitions import note
-from registry.amounts import Money
-from registry.models import Team, User
-from registry.models.people import SLUG
+from registry.amounts import Money, parse_money
+from registry.documents import duration_seconds
+from registry.models import User
+from registry.states import Role
 
-MOST_AT_ONCE = 100
 _UNITS = {"d": DAY, "h": 3600, "m": 60}
-LONGEST_TTL = 30 * DAY
 
 
 def format_ttl(seconds: int) -> str:
@@ -30,13 +42,6 @@ def format_ttl(seconds: int) -> str:
         if seconds % size == 0 and (unit != "d" or seconds >= 7 * size):
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-class Keep:
-    """Stands for what a caller does not say: it stays as it is."""
-
-
-KEEP = Keep()
 
 
 @transaction.atomic
@@ -51,6 +56,9 @@ def save_queue(
     owner_may_approve: bool,
     confirm_amount_over: Money | Keep | None = KEEP,
     bulk_limit: int | Keep = KEEP,
+    capacity: int | Keep = KEEP,
+    escalate: Escalate | Keep | None = KEEP,
+    matches: Mapping[str, Any] | Keep = KEEP,
     by: User,
     now: datetime,
 ) -> bool:
@@ -58,7 +66,7 @@ def save_queue(
 
     Args:
         slug: its name.
-        reviewers: slugs of the teams whose members may vote.
+        reviewers: slugs of the teams whose members may vote, and people as ``user:<username>``.
         quorum: distinct approvals that are needed, 1 to 20.
         ttl_seconds: how long a request stays open, up to 30 days.
         edits: whether reviewers may edit the action.
@@ -66,7 +74,12 @@ def save_queue(
         owner_may_approve: whether the agent's owner may vote.
         confirm_amount_over: an approval of more has its amount typed; None: nothing is typed.
         bulk_limit: how many requests of one verb and agent may be approved in one step; 0: one by one.
-        by: an administrator, or an operator of every team that reviews it before or after.
+        capacity: open requests that it holds; full, what comes next is throttled; 0: any number.
+        escalate: who may vote as well after a while; None: nobody.
+        matches: what comes here by itself, see `approvals.routing`; empty: nothing. Of an operator, it
+            names teams that they operate.
+        by: an administrator, or an operator of every team that reviews it before or after, or to which
+            it newly escalates, and whose teams have everybody who does so in person.
         now: aware UTC.
 
     Returns:
@@ -76,43 +89,48 @@ def save_queue(
         Forbidden: not theirs to do.
         Invalid: with a pointer to each defect.
     """
-    teams = {team.slug: team for team in Team.objects.filter(slug__in=reviewers)}
+    seats = Seats(reviewers)
     problems = [
-        Problem(f"/reviewers/{index}", "unknown_team", f"There is no team {name!r}.")
-        for index, name in enumerate(reviewers)
-        if name not in teams
+        *seats.problems,
+        *name_problems(slug),
+        *number_problems(quorum=quorum, ttl_seconds=ttl_seconds, bulk_limit=bulk_limit, capacity=capacity),
+        *([] if isinstance(escalate, Keep) else escalation_problems(slug, escalate, ttl_seconds)),
+        *([] if isinstance(matches, Keep) else matches_problems(matches)),
     ]
-    if SLUG.regex.match(slug) is None:  # type: ignore[union-attr]  # the validator compiled it
-        problems.append(Problem("/slug", "slug", str(SLUG.message)))
-    if not reviewers:
-        problems.append(Problem("/reviewers", "required", "A queue needs at least one reviewing team."))
-    if not 1 <= quorum <= 20:
-        problems.append(Problem("/quorum", "range", "The quorum lies between 1 and 20."))
-    if not 60 <= ttl_seconds <= LONGEST_TTL:
-        problems.append(Problem("/ttl", "range", "Requests stay open between one minute and 30 days."))
-    if isinstance(bulk_limit, int) and not 0 <= bulk_limit <= MOST_AT_ONCE:
-        problems.append(Problem("/bulk_limit", "range", f"The limit lies between 0 and {MOST_AT_ONCE}."))
     if problems:
         raise Invalid("The queue is not valid.", errors=problems)
 
     queue = Queue.objects.filter(slug=slug).first()
     reviewing = list(queue.reviewers.all()) if queue else []
+    people = list(queue.people.all()) if queue else []
     before = queue_document(queue) if queue else None
+    lends_to, took = (queue.escalate_to_id, queue.matches) if queue else (None, {})
     queue = queue or Queue(slug=slug)
     queue.quorum, queue.ttl_seconds, queue.edits = quorum, ttl_seconds, edits
     queue.editor_may_approve, queue.owner_may_approve = editor_may_approve, owner_may_approve
-    if not isinstance(confirm_amount_over, Keep):
-        over = confirm_amount_over
-        queue.confirm_amount_value = over.value if over else None
-        queue.confirm_amount_currency = over.currency if over else ""
-    if not isinstance(bulk_limit, Keep):
-        queue.bulk_limit = bulk_limit
-    after = _document(queue, sorted(teams))
+    given = {
+        "bulk_limit": bulk_limit,
+        "capacity": capacity,
+        "matches": KEEP if isinstance(matches, Keep) else normal(matches),
+    }
+    for name, value in {**given, **_of_amount(confirm_amount_over), **_of_escalation(escalate)}.items():
+        if not isinstance(value, Keep):
+            setattr(queue, name, value)
+    after = _document(queue, seats.written())
     if before == after:
         return False
-    may_manage_queue(by, before=reviewing, after=list(teams.values()))
+    lent = queue.escalate_to if queue.escalate_to_id != lends_to else None
+    may_manage_queue(
+        by,
+        before=reviewing,
+        after=[*seats.teams, *(lent.reviewers.all() if lent else ())],
+        people=[*people, *seats.people, *(lent.people.all() if lent else ())],
+    )
+    if queue.matches and queue.matches != took:
+        may_route(by, teams=queue.matches.get("team", ()))
     queue.save()
-    queue.reviewers.set(teams.values())
+    queue.reviewers.set(seats.teams)
+    queue.people.set(seats.people)
     note(
         queue,
         kind="queue.changed" if before else "queue.created",
@@ -122,6 +140,62 @@ def save_queue(
         after=digest("acp.queue.v1", after),
     )
     return True
+
+
+def create_from_template(
+    *, template: Template, slug: str, reviewers: Sequence[str], escalate_to: str, by: User, now: datetime
+) -> None:
+    """Create a queue of a template's terms.
+
+    Args:
+        template: of `approvals.templates`.
+        slug: its name.
+        reviewers: slugs of teams.
+        escalate_to: slug of the queue whose reviewers may vote as well after the template's time; empty: none.
+        by: as for `save_queue`.
+        now: aware UTC.
+
+    Raises:
+        Forbidden: not theirs to do.
+        Invalid: with a pointer to each defect.
+    """
+    terms = template.document
+    # An administrator's queue takes what anybody's agents ask, an operator's what those of its own teams ask.
+    bound = {} if by.role == Role.ADMIN else {"team": list(reviewers)}
+    save_queue(
+        slug=slug,
+        reviewers=reviewers,
+        quorum=terms["quorum"],
+        ttl_seconds=duration_seconds(terms["ttl"]),
+        edits=terms["edits"],
+        editor_may_approve=terms["editor_may_approve"],
+        owner_may_approve=terms["owner_may_approve"],
+        confirm_amount_over=parse_money(terms["confirm_amount_over"]),
+        bulk_limit=terms["bulk_limit"],
+        capacity=0,
+        escalate=Escalate(duration_seconds(template.escalate_after), escalate_to) if escalate_to else None,
+        matches={**terms["matches"], **bound},
+        by=by,
+        now=now,
+    )
+
+
+def _of_amount(over: Money | Keep | None) -> dict[str, Any]:
+    if isinstance(over, Keep):
+        return {}
+    return {
+        "confirm_amount_value": over.value if over else None,
+        "confirm_amount_currency": over.currency if over else "",
+    }
+
+
+def _of_escalation(escalate: Escalate | Keep | None) -> dict[str, Any]:
+    if isinstance(escalate, Keep):
+        return {}
+    return {
+        "escalate_after_seconds": escalate.after_seconds if escalate else None,
+        "escalate_to": Queue.objects.get(slug=escalate.to) if escalate else None,
+    }
 
 
 def plain(value: Decimal) -> str:
@@ -146,14 +220,21 @@ def _document(queue: Queue, reviewers: list[str]) -> dict[str, Any]:
         document["confirm_amount_over"] = {"value": plain(over.value), "currency": over.currency}
     if queue.bulk_limit:
         document["bulk_limit"] = queue.bulk_limit
+    if queue.capacity:
+        document["capacity"] = queue.capacity
+    if queue.escalate_to is not None and queue.escalate_after_seconds is not None:
+        document["escalate"] = {"after": format_ttl(queue.escalate_after_seconds), "to": queue.escalate_to.slug}
+    if queue.matches:
+        document["matches"] = queue.matches
     return document
 
 
 def queue_document(queue: Queue) -> dict[str, Any]:
     """Return a queue in the form that ``apply`` reads."""
-    return _document(queue, sorted(queue.reviewers.values_list("slug", flat=True)))
+    return _document(queue, written(queue.reviewers.all(), queue.people.all()))
 
 
 def queue_documents() -> dict[str, Any]:
     """Return all queues in the form that ``apply`` reads, by slug."""
-    return {queue.slug: queue_document(queue) for queue in Queue.objects.prefetch_related("reviewers")}
+    rows = Queue.objects.select_related("escalate_to").prefetch_related("reviewers", "people")
+    return {queue.slug: queue_document(queue) for queue in rows}

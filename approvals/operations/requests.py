@@ -20,11 +20,14 @@ from approvals.refusals import AlreadyDecided, DigestMismatch, Expired
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit import sql
 from audit.actors import Acting
+from audit.models import Entry
 from audit.refusals import Forbidden, PreconditionFailed
 from audit.transitions import move, note
 from registry.models import User
 
 MOST_PENDING = 50
+# When three quarters of its time are over, whoever may still decide a request is reminded, once.
+REMIND_AT = 0.75
 
 
 class UnknownQueue(LookupError):
@@ -44,7 +47,9 @@ class Held:
         digest: of the body.
         facts: what was extracted and declared, for people and for evaluating again.
         reasons: why it is held, as JSON.
+        risk: of `approvals.states.Tier`.
         author_id: who wrote these bytes, where a person edited them before; None for the agent.
+        within_seconds: how long the asker waits for people; the queues may allow less.
     """
 
     decision_id: UUID
@@ -57,7 +62,9 @@ class Held:
     digest: str
     facts: dict[str, Any]
     reasons: list[dict[str, Any]]
+    risk: str
     author_id: int | None = None
+    within_seconds: int | None = None
 
 
 def hold(*, held: Held, by: Acting, now: datetime) -> ApprovalRequest:
@@ -70,6 +77,8 @@ def hold(*, held: Held, by: Acting, now: datetime) -> ApprovalRequest:
     missing = set(held.queues) - {queue.slug for queue in queues}
     if missing or not queues:
         raise UnknownQueue(", ".join(sorted(missing)))
+    longest = min(queue.ttl_seconds for queue in queues)
+    life = timedelta(seconds=longest if held.within_seconds is None else min(longest, held.within_seconds))
     request = ApprovalRequest.objects.create(
         decision_id=held.decision_id,
         agent_id=held.agent_id,
@@ -77,7 +86,9 @@ def hold(*, held: Held, by: Acting, now: datetime) -> ApprovalRequest:
         team=held.team,
         asked_by_key_of_id=held.issued_by_id,
         created_at=now,
-        expires_at=now + timedelta(seconds=min(queue.ttl_seconds for queue in queues)),
+        expires_at=now + life,
+        remind_at=now + life * REMIND_AT,
+        risk=held.risk,
     )
     request.queues.set(queues)
     ActionRevision.objects.create(
@@ -187,7 +198,13 @@ def vote(
         request=request,
         revision=revision,
         voter=by,
-        defaults={"verdict": verdict, "digest": digest, "comment": comment, "at": now},
+        defaults={
+            "verdict": verdict,
+            "digest": digest,
+            "comment": comment,
+            "at": now,
+            "took_ms": _time_taken(request, by, digest, now=now),
+        },
     )
     note(
         request,
@@ -211,6 +228,15 @@ def vote(
         )
         grant_approved(request=request, digest=digest, by=by, now=now)
     return request
+
+
+def _time_taken(request: ApprovalRequest, by: User, digest: str, *, now: datetime) -> int | None:
+    """Return the milliseconds since the person first opened these bytes; the trail knows."""
+    opened = Entry.objects.about(request.audit_type, request.audit_id).filter(
+        kind="payload.read", actor_id=by.username, after_digest=digest
+    )
+    at = opened.order_by("id").values_list("at", flat=True).first()
+    return None if at is None else max(0, int((now - at).total_seconds() * 1000))
 
 
 def grant_approved(*, request: ApprovalRequest, digest: str, by: Acting, now: datetime) -> None:
@@ -249,6 +275,7 @@ def revise(
     facts: dict[str, Any],
     reasons: list[dict[str, Any]],
     queues: Sequence[str],
+    risk: str,
     by: User,
     now: datetime,
 ) -> ApprovalRequest:
@@ -263,6 +290,7 @@ def revise(
         facts: what was extracted and declared.
         reasons: why the edit is held.
         queues: slugs that the policy now asks for; added, never taken away.
+        risk: of `approvals.states.Tier`.
         by: the editor.
         now: aware UTC.
 
@@ -279,8 +307,8 @@ def revise(
         request=request, number=number, body=body, digest=digest, facts=facts, reasons=reasons,
         author=by, at=now,
     )  # fmt: skip
-    ApprovalRequest.objects.filter(pk=request.pk).update(revision=number)
-    request.revision = number
+    ApprovalRequest.objects.filter(pk=request.pk).update(revision=number, risk=risk)
+    request.revision, request.risk = number, risk
     request.queues.add(*added)
     note(
         request,

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from controlplane.accounts import encryption, sessions
+from controlplane.accounts import encryption, lockouts, sessions
 from registry.models import User
 
 
@@ -33,8 +33,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return request.META.get("REMOTE_ADDR") or "0.0.0.0"  # noqa: S104 - a placeholder, nothing listens on it
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
-        """Look at a password, where passwords are in use."""
-        return super().authenticate(request, **credentials) if settings.PASSWORD_LOGIN else None
+        """Look at a password, where passwords are in use; the lock-out counted the try, and a right one no longer."""
+        found = super().authenticate(request, **credentials) if settings.PASSWORD_LOGIN else None
+        if found is not None:
+            lockouts.end_right(request)
+        return found
 
     def reauthenticate(self, user: Any, password: str) -> bool:
         """Look at the password of somebody who is logged in; wrong ones count towards the lock-out."""

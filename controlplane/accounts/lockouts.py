@@ -3,7 +3,8 @@
 Three counts, each over the cool-off: of one name from one address, of one name from
 everywhere (higher, so that a stranger cannot lock a person out with a handful of tries), and of
 one address (higher still, against lists of names). Names nobody has count like all others, so a
-lock says nothing about who exists.
+lock says nothing about who exists. Each try counts before anything is looked at, so that tries side by side cannot
+pass a bound together; what turns out right is taken back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from axes.handlers.base import AbstractAxesHandler, AxesBaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
@@ -57,17 +59,36 @@ class Lock:
     until: datetime
 
 
-class Backend(AxesStandaloneBackend):
-    """First of the backends: it refuses while the log-in is closed, before any password is looked at."""
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try, counted and not yet looked at.
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+    Attributes:
+        name: counted under it, as `name_of` gave it.
+        address: likewise; empty where it is not known.
+        closes: whether the log-in is closed if it is wrong.
+    """
+
+    name: str
+    address: str
+    closes: bool
+
+
+class Backend(AxesStandaloneBackend):
+    """First of the backends: it counts the try, or refuses it while the log-in is closed."""
+
+    def authenticate(self, request: Any, **credentials: Any) -> None:
         """Refuse or say nothing. Without a request nobody logs in: a command or a test asks.
 
         Raises:
             PermissionDenied: closed; no other backend is asked then.
         """
-        if request is not None:
-            super().authenticate(request, **credentials)
+        if request is None:
+            return
+        AxesProxyHandler.update_request(request)
+        if not begin(request, name_of(request, credentials)):
+            request.axes_locked_out = True
+            raise PermissionDenied("The log-in is closed.")
 
 
 class Handler(AbstractAxesHandler, AxesBaseHandler):
@@ -82,10 +103,7 @@ class Handler(AbstractAxesHandler, AxesBaseHandler):
         """Count a failed log-in; what happens while it is closed does not prolong the lock."""
         if request is None:
             return
-        if request.axes_locked_out:
-            request.axes_credentials = credentials
-            return
-        if fail(name=name_of(request, credentials), address=_address(request), now=timezone.now()):
+        if request.axes_locked_out or end_wrong(request, method="password"):
             request.axes_locked_out = True
             request.axes_credentials = credentials
 
@@ -119,18 +137,58 @@ def is_closed(request: HttpRequest, user: User) -> bool:
     return not AxesProxyHandler.is_allowed(request, {"username": user.username})
 
 
-@transaction.atomic
-def fail(*, name: str, address: str, now: datetime, method: str = "password") -> bool:
-    """Count one failure and note it.
+def begin(request: Any, name: str) -> bool:
+    """Count a try of a password or code before it is looked at; `end_right` or `end_wrong` says what came of it.
 
-    The trail gets one entry for each until the log-in closes and one for the closing; what is tried
-    meanwhile leaves none, so that nobody can flood it.
+    Args:
+        request: keeps the try.
+        name: as `name_of` gives it.
+
+    Returns:
+        Whether it may be looked at.
+    """
+    request.log_in_try = count(name=name, address=_address(request), now=timezone.now())
+    return request.log_in_try is not None
+
+
+def end_right(request: Any) -> None:
+    """Take a try back that was right. Earlier wrong ones count on until the person is in."""
+    made: Try | None = getattr(request, "log_in_try", None)
+    if made is not None:
+        request.log_in_try = None
+        take_back(made=made)
+
+
+def end_wrong(request: Any, *, method: str) -> bool:
+    """Note a try that was wrong.
+
+    Args:
+        request: keeps the try.
+        method: what was wrong: ``password``, ``code``, ``webauthn``.
 
     Returns:
         Whether the log-in is closed now.
     """
+    made: Try | None = getattr(request, "log_in_try", None)
+    if made is None:
+        return False
+    request.log_in_try = None
+    note_wrong(made=made, now=timezone.now(), method=method)
+    return made.closes
+
+
+@transaction.atomic
+def count(*, name: str, address: str, now: datetime) -> Try | None:
+    """Count one try, unless the log-in is closed: both in one transaction that no other overlaps.
+
+    Returns:
+        The try; None while it is closed.
+    """
     sql.advisory_lock(_LOCK)
-    AccessAttempt.objects.filter(attempt_time__lt=now - COOL_OFF).delete()
+    since = now - COOL_OFF
+    AccessAttempt.objects.filter(attempt_time__lt=since).delete()
+    if _count(name, address, since=since) >= LIMIT:
+        return None
     attempt, created = AccessAttempt.objects.get_or_create(
         username=name,
         ip_address=address or None,
@@ -141,16 +199,33 @@ def fail(*, name: str, address: str, now: datetime, method: str = "password") ->
         AccessAttempt.objects.filter(pk=attempt.pk).update(
             failures_since_start=F("failures_since_start") + 1, attempt_time=now
         )
-    closed = _count(name, address, since=now - COOL_OFF) >= LIMIT
-    shown = "" if name.startswith(_NOBODY) else name
-    facts = {"method": method, "address": address}
+    return Try(name, address, closes=_count(name, address, since=since) >= LIMIT)
+
+
+@transaction.atomic
+def take_back(*, made: Try) -> None:
+    """Count a try no longer."""
+    sql.advisory_lock(_LOCK)
+    AccessAttempt.objects.filter(username=made.name, failures_since_start__gt=0, **_where(made.address)).update(
+        failures_since_start=F("failures_since_start") - 1
+    )
+
+
+@transaction.atomic
+def note_wrong(*, made: Try, now: datetime, method: str) -> None:
+    """Record a counted try that was wrong.
+
+    The trail gets one entry for each until the log-in closes and one for the closing; what is tried
+    meanwhile leaves none, so that nobody can flood it.
+    """
+    shown = "" if made.name.startswith(_NOBODY) else made.name
+    facts = {"method": method, "address": made.address}
     record(kind="person.log_in_failed", object_type="person", object_id=shown, by=_BY, now=now, details=facts)
-    if closed:
+    if made.closes:
         record(
             kind="person.locked_out", object_type="person", object_id=shown, by=_BY, now=now,
-            details={"address": address, "until": (now + COOL_OFF).isoformat()},
+            details={"address": made.address, "until": (now + COOL_OFF).isoformat()},
         )  # fmt: skip
-    return closed
 
 
 @transaction.atomic
@@ -207,11 +282,15 @@ def answer(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
 
 def _count(name: str, address: str, *, since: datetime) -> int:
     recent = AccessAttempt.objects.filter(attempt_time__gte=since)
-    here = recent.filter(ip_address=address) if address else recent.filter(ip_address__isnull=True)
+    here = recent.filter(**_where(address))
     pair = _sum(here.filter(username=name))
     if _sum(recent.filter(username=name)) >= LIMIT_OF_NAME or _sum(here) >= LIMIT_OF_ADDRESS:
         return max(pair, LIMIT)
     return pair
+
+
+def _where(address: str) -> dict[str, Any]:
+    return {"ip_address": address} if address else {"ip_address__isnull": True}
 
 
 def _sum(rows: QuerySet[Any]) -> int:

@@ -20,6 +20,7 @@ from controlplane.api.machines import MachineView, json_response
 from controlplane.api.waiting import SECONDS, read_wait, wait_for
 from controlplane.gateway.answers import REVIEW_RETRY_SECONDS, Answer, told
 from controlplane.gateway.approved import find_decision
+from controlplane.parking import Kind, Topic
 from registry.states import KeyScope
 
 _DIGEST = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -30,7 +31,7 @@ _IDEMPOTENCY = OpenApiParameter(
     required=True,
     description="Printable ASCII, at most 255 characters. The same key gets the same answer.",
 )
-_WAIT = OpenApiParameter("wait", SECONDS, description="Seconds to wait for a change, at most 5 here.")
+_WAIT = OpenApiParameter("wait", SECONDS, description="Seconds to wait for a change; at most 60, without lane 5.")
 
 
 class RedeemBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -97,6 +98,8 @@ class ActionView(MachineView):
             lambda: told(find_decision(action_id=action_id, principal=principal)),
             done=lambda seen: seen.approval is None or seen.approval["state"] != "pending",
             seconds=read_wait(request.GET.get("wait")),
+            request=request,
+            topic=lambda seen: Topic(Kind.APPROVAL, UUID((seen.approval or {})["id"])),
         )
         return json_response(answer.as_json())
 

@@ -19,16 +19,16 @@ from approvals.models import ActionRevision, ApprovalRequest, Grant, Vote
 from approvals.operations import read_bytes, vote
 from approvals.operations.requests import current_revision
 from approvals.permissions import may_read_bytes
-from approvals.states import ApprovalState, GrantState, Verdict
+from approvals.states import ApprovalState, GrantState, Tier, Verdict
 from audit import sql
 from audit.canonical import MAX_INTEGER
-from audit.refusals import PreconditionFailed, PreconditionRequired
 from controlplane import gateway
 from controlplane.api import shapes
 from controlplane.api.authentication import PersonAuthentication
 from controlplane.api.bodies import read_raw, read_struct
 from controlplane.api.filters import Choice, Since, Until, Word, refuse_parameters
 from controlplane.api.people import DetailView, ListView, person_of, reads
+from controlplane.api.tags import read_match
 
 _IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the revision that was read."
@@ -48,6 +48,9 @@ class ApprovalRowShape(s.Serializer[Any]):
     agent = s.CharField(source="agent.slug")
     team = s.CharField(help_text="slug of the agent's team at that time")
     verb = s.CharField(source="decision.verb")
+    risk = s.ChoiceField(
+        Tier.choices, allow_blank=True, help_text="of the current revision, when it was written; empty: not judged"
+    )
     queues = s.SerializerMethodField(help_text="slugs; every one must approve")
     created_at = s.DateTimeField(help_text="UTC")
     expires_at = s.DateTimeField(help_text="UTC")
@@ -129,6 +132,7 @@ class ApprovalFilters(df.FilterSet):
     """Filters of held actions."""
 
     state = Choice("state", ApprovalState)
+    risk = Choice("risk", Tier)
     agent = Word("agent__slug")
     team = Word("team")
     verb = Word("decision__verb")
@@ -193,7 +197,7 @@ class VotesView(ApprovalView):
     def post(self, request: Request, id: UUID) -> Response:
         """Approve or reject the bytes that were read. One rejection closes; a complete quorum grants."""
         held: ApprovalRequest = self.find(request, id=id)
-        revision = read_revision(request)
+        revision = int(read_match(request, _ENTITY_TAG))
         body: CastBody = read_struct(request, CastBody)
         # The answer is read in the vote's own transaction: where it cannot be given, nothing was decided.
         with sql.writing():
@@ -222,27 +226,11 @@ class HeldActionView(ApprovalView):
     def put(self, request: Request, id: UUID) -> Response:
         """Change what would be executed. It is judged again; earlier votes are void; the expiry stays."""
         held: ApprovalRequest = self.find(request, id=id)
-        revision, raw = read_revision(request), read_raw(request)
+        revision, raw = int(read_match(request, _ENTITY_TAG)), read_raw(request)
         # As for a vote: the answer belongs to the transaction.
         with sql.writing():
             gateway.edit(request_id=held.pk, revision=revision, raw=raw, by=person_of(request))
             return self.seen(request, held.pk)
-
-
-def read_revision(request: Request) -> int:
-    """Return the revision that ``If-Match`` names.
-
-    Raises:
-        PreconditionRequired: the header is missing.
-        PreconditionFailed: it is no entity tag of ours: a wildcard, a list, a weak tag.
-    """
-    text = request.META.get("HTTP_IF_MATCH", "").strip()
-    if not text:
-        raise PreconditionRequired("Send If-Match with the ETag of the revision that you read.")
-    tag = _ENTITY_TAG.fullmatch(text)
-    if tag is None:
-        raise PreconditionFailed("If-Match must hold the one ETag of the revision that you read.")
-    return int(tag[1])
 
 
 def told(held: ApprovalRequest, revision: ActionRevision, *, with_bytes: bool) -> Response:

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from audit.canonical import loads
 from audit.refusals import Malformed, Problem, Refusal, TooLarge, UnsupportedMedia
 from controlplane.gateway.bodies import MAX_BODY, convert
+from controlplane.no_secrets import refuse_secrets
 from runs.redaction import redact_text
 
 MAX_INGEST = 5 * 1024 * 1024
@@ -109,8 +110,15 @@ def below(pointer: str) -> Iterator[None]:
         raise
 
 
-def read_struct(request: Request, to: type[Any], *, limit: int = MAX_BODY) -> Any:
-    """Return the body as a struct, read strictly, its words without secrets.
+def read_struct(request: Request, to: type[Any], *, limit: int = MAX_BODY, may_hold_secrets: bool = False) -> Any:
+    """Return the body as a struct, read strictly; secrets are taken out of its words.
+
+    Args:
+        request: the request; nothing has read its body.
+        to: the struct.
+        limit: how large the body may be.
+        may_hold_secrets: whether nothing of it is stored, or what is secret is encrypted. Else a secret outside the
+            words is refused: nothing may be taken out of a definition or a policy.
 
     Raises:
         Malformed, UnsupportedMedia, TooLarge, Invalid.
@@ -118,4 +126,6 @@ def read_struct(request: Request, to: type[Any], *, limit: int = MAX_BODY) -> An
     value = loads(read_raw(request, limit=limit))
     if isinstance(value, dict):
         value |= {name: redact_text(value[name]) for name in _WORDS if isinstance(value.get(name), str)}
+    if not may_hold_secrets:
+        refuse_secrets(value)
     return convert(value, to)

@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from controlplane.api.authentication import AgentKeyAuthentication, HasScope
 from controlplane.api.floods import FloodGuard
+
+_JSON = JSONRenderer()
 
 
 class MachineView(APIView):
@@ -19,6 +23,10 @@ class MachineView(APIView):
     permission_classes = (HasScope,)
     throttle_classes = (FloodGuard,)
     scope: str | None = None
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        """Answer JSON, whatever is accepted: there is nothing else to choose from."""
+        return _JSON, _JSON.media_type
 
 
 def json_response(body: Any, *, status: int = 200) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from uuid import UUID
 
 import django_filters as df
 import msgspec
@@ -15,11 +16,12 @@ from rest_framework.response import Response
 
 from approvals.models import Queue
 from audit import sql
-from audit.refusals import PreconditionFailed, PreconditionRequired
+from audit.refusals import PreconditionFailed
 from controlplane.api import shapes
 from controlplane.api.bodies import below, read_struct
 from controlplane.api.filters import Choice, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads
+from controlplane.api.tags import read_match
 from policies.models import Revision
 from policies.operations import discard, publish, revise_draft, roll_back, save_draft
 from policies.states import RevisionState
@@ -51,6 +53,7 @@ class RevisionRowShape(s.Serializer[Any]):
     created_at = s.DateTimeField(help_text="UTC")
     published_by = s.CharField(source="published_by.username", default=None, allow_null=True)
     published_at = s.DateTimeField(allow_null=True, help_text="UTC")
+    replays = s.ListField(child=s.DictField(), help_text="replays of its text that were read before it was published")
 
 
 class RevisionShape(RevisionRowShape):
@@ -72,6 +75,17 @@ class WhyShape(s.Serializer[Any]):
     reason = s.CharField(min_length=1, max_length=2000)
 
 
+class PublishShape(WhyShape):
+    """Why the policies change, and what was read before."""
+
+    replays = s.ListField(
+        child=s.UUIDField(),
+        required=False,
+        max_length=20,
+        help_text="finished replays of exactly this text, read before",
+    )
+
+
 class DraftBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Body of a draft."""
 
@@ -83,6 +97,12 @@ class ReasonBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Body of a publication or rollback."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+class PublishBody(ReasonBody, forbid_unknown_fields=True, frozen=True):
+    """Body of a publication."""
+
+    replays: Annotated[list[UUID], msgspec.Meta(max_length=20)] = []
 
 
 class RevisionFilters(df.FilterSet):
@@ -156,7 +176,7 @@ class RevisionView(DetailView):
     def put(self, request: Request, number: int) -> Response:
         """Write a draft anew, over what is in force now."""
         revision = self.find(request, number=number)
-        seen = read_tag(request)
+        seen = read_match(request, _ENTITY_TAG)
         body: DraftBody = read_struct(request, DraftBody)
         with below("/policies"):
             draft = revise_draft(
@@ -172,7 +192,7 @@ class RevisionView(DetailView):
     def delete(self, request: Request, number: int) -> Response:
         """Give up a draft; it stays readable."""
         revision = self.find(request, number=number)
-        if read_tag(request) != revision.digest:
+        if read_match(request, _ENTITY_TAG) != revision.digest:
             raise PreconditionFailed(f"r{number} was saved by somebody else since you read it.")
         discard(revision=revision, by=person_of(request), now=sql.now())
         return Response(status=204)
@@ -183,29 +203,13 @@ def told(revision: Revision, *, status: int = 200) -> Response:
     return Response(RevisionShape(revision).data, status=status, headers={"ETag": f'"{revision.digest}"'})
 
 
-def read_tag(request: Request) -> str:
-    """Return the digest that ``If-Match`` names.
-
-    Raises:
-        PreconditionRequired: the header is missing.
-        PreconditionFailed: it is no entity tag of ours: a wildcard, a list, a weak tag.
-    """
-    text = request.META.get("HTTP_IF_MATCH", "").strip()
-    if not text:
-        raise PreconditionRequired("Send If-Match with the ETag of the revision that you read.")
-    tag = _ENTITY_TAG.fullmatch(text)
-    if tag is None:
-        raise PreconditionFailed("If-Match must hold the one ETag of the revision that you read.")
-    return tag[1]
-
-
 class PublishView(RevisionView):
     """Put a draft in force."""
 
     http_method_names = ["post"]
 
     @extend_schema(
-        operation_id="publish_policies", parameters=[_IF_MATCH, _ETAG], request=WhyShape,
+        operation_id="publish_policies", parameters=[_IF_MATCH, _ETAG], request=PublishShape,
         responses={200: RevisionShape, **shapes.problems(*_GUARDED_PROBLEMS)},
     )  # fmt: skip
     def post(self, request: Request, number: int) -> Response:
@@ -214,10 +218,11 @@ class PublishView(RevisionView):
         Refused with 412 where another revision was published since the draft was written.
         """
         revision = self.find(request, number=number)
-        seen = read_tag(request)
-        body: ReasonBody = read_struct(request, ReasonBody)
+        seen = read_match(request, _ENTITY_TAG)
+        body: PublishBody = read_struct(request, PublishBody)
         publish(
-            revision=revision, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now(), seen=seen
+            revision=revision, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now(),
+            seen=seen, replays=body.replays,
         )  # fmt: skip
         return self.show(revision)
 

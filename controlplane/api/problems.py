@@ -106,7 +106,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         if isinstance(error, kinds):
             return make(error)
     if isinstance(error, exceptions.APIException):
-        return _with_status(error.status_code, str(error.detail))
+        return refusal_with(error.status_code, str(error.detail))
     return None
 
 
@@ -153,7 +153,8 @@ _BY_STATUS: dict[int, type[Refusal]] = {
 }
 
 
-def _with_status(status: int, detail: str = "") -> Refusal:
+def refusal_with(status: int, detail: str = "") -> Refusal:
+    """Return the refusal that stands for an HTTP status which Django or DRF chose."""
     kind = _BY_STATUS.get(status, Broken)
     # A missing object has no detail of its own.
     return Missing() if kind is Missing else kind(detail)
@@ -163,7 +164,7 @@ def _as_page(response: HttpResponse) -> HttpResponse:
     """Give an error a page that has none."""
     if response.streaming or response.content:
         return response
-    refusal = _with_status(response.status_code)
+    refusal = refusal_with(response.status_code)
     told = {"title": refusal.title, "detail": refusal.detail, "request_id": surroundings().request_id}
     page = HttpResponse(loader.render_to_string("error.html", told), status=response.status_code)
     for name in ("Allow", "Retry-After"):
@@ -186,7 +187,7 @@ class ApiProblems:
             and request.path.startswith(PREFIXES)
             and not response.get("Content-Type", "").startswith(CONTENT_TYPE)
         ):
-            problem = render(_with_status(response.status_code), instance=request.path)
+            problem = render(refusal_with(response.status_code), instance=request.path)
             for name in ("Allow", "Retry-After"):
                 if name in response:
                     problem[name] = response[name]

@@ -34,7 +34,7 @@ class ReportConflict(Conflict):
     code, title = "report_conflict", "An earlier report says otherwise; it stays, flagged"
 
 
-class TriggerShape(s.Serializer[Any]):
+class RunTriggerShape(s.Serializer[Any]):
     """What set a run off."""
 
     source = s.CharField(min_length=1, max_length=64, help_text="a word: webhook, schedule, manual")  # type: ignore[assignment]  # likewise
@@ -72,7 +72,7 @@ class RunReportShape(s.Serializer[Any]):
 
     event_id = s.CharField(min_length=1, max_length=255, help_text="your id of the run; the same again changes nothing")
     external_id = s.CharField(required=False, allow_null=True, min_length=1, max_length=255)
-    trigger = TriggerShape()
+    trigger = RunTriggerShape()
     task = s.CharField(required=False, allow_null=True, max_length=120)
     started_at = s.DateTimeField(help_text="with offset")
     ended_at = s.DateTimeField(required=False, allow_null=True, help_text="with offset")

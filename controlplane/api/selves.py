@@ -19,12 +19,13 @@ from controlplane.api.filters import refuse_parameters
 from controlplane.api.machines import MachineView, json_response
 from controlplane.api.waiting import SECONDS, read_wait, wait_for
 from controlplane.gateway.answers import moment
+from controlplane.parking import Kind, Topic
 from registry.authentication import Principal
 from registry.models import Agent, Command, Release
 from registry.operations import acknowledge, fetch_commands
 from registry.states import KeyScope, ReleaseState
 
-_WAIT = OpenApiParameter("wait", SECONDS, description="Seconds to wait for a command, at most 5 here.")
+_WAIT = OpenApiParameter("wait", SECONDS, description="Seconds to wait for a command; at most 60, without lane 5.")
 
 
 class AckBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -79,7 +80,13 @@ class CommandsView(MachineView):
         """Fetch what is not acknowledged; fetching marks it delivered."""
         refuse_parameters(request, "wait")
         principal = principal_of(request)
-        commands = wait_for(lambda: _fetch(principal), done=bool, seconds=read_wait(request.GET.get("wait")))
+        commands = wait_for(
+            lambda: _fetch(principal),
+            done=bool,
+            seconds=read_wait(request.GET.get("wait")),
+            request=request,
+            topic=lambda _: Topic(Kind.COMMANDS, principal.agent_id),
+        )
         return json_response({"commands": [_command(command) for command in commands]})
 
 

@@ -80,6 +80,10 @@ class AskShape(s.Serializer[Any]):
         required=False, default="self", min_length=1, max_length=64,
         help_text="self, or the slug of an agent of your team",
     )  # fmt: skip
+    callback_url = s.CharField(
+        required=False, allow_null=True, max_length=2048, write_only=True,
+        help_text="told {action_id, approved, effect} when people have decided; of a host on the operator's list",
+    )  # fmt: skip
     dry_run = s.BooleanField(required=False, default=False)
 
 
@@ -146,6 +150,7 @@ class RedeemedShape(s.Serializer[Any]):
     digest = s.CharField()
     canonical = s.CharField(help_text="RFC 8785 text whose SHA-256, behind its domain, is the digest")
     action = s.DictField(help_text="the same, parsed")
+    obligations = s.ListField(child=s.DictField(), help_text="{name, value, policy, rule}: what to do besides")
 
 
 class OutcomeShape(s.Serializer[Any]):

@@ -68,7 +68,9 @@ class WouldHaveShape(s.Serializer[Any]):
 class MissShape(s.Serializer[Any]):
     """A selector that did not match."""
 
-    selector = s.CharField(help_text="scope, verb, destination, data_class, capability, amount_over or batch")
+    selector = s.CharField(
+        help_text="scope, verb, destination, data_class, capability, amount_over, provenance, when, batch"
+    )
     text = s.CharField(help_text="what the rule wants and what there was")
 
 
@@ -90,6 +92,9 @@ class SimulatedShape(s.Serializer[Any]):
     queues = s.ListField(child=s.CharField(), help_text="every one of them would have to approve")
     limits = s.ListField(child=s.CharField(), help_text="keys of the limits that would be taken")
     retry_at = s.DateTimeField(allow_null=True, help_text="UTC")
+    obligations = s.ListField(
+        child=s.DictField(), help_text="{name, value, policy, rule}: what the agent has to do besides"
+    )
     would_have = WouldHaveShape(many=True)
     policy_revision = s.IntegerField(help_text="0: nothing is published")
     action = ActionFactsShape(allow_null=True, help_text="null where nothing could be extracted")
@@ -105,7 +110,7 @@ class SimulateView(PersonView):
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         """Judge one made-up action of an agent. Nothing is recorded, nothing is taken."""
-        body: SimulateBody = read_struct(request, SimulateBody)
+        body: SimulateBody = read_struct(request, SimulateBody, may_hold_secrets=True)
         return Response(simulate(body, by=person_of(request), now=sql.now()))
 
 
@@ -144,6 +149,7 @@ def _told(action: Action | None, verdict: Verdict, revision: int) -> dict[str, A
         "queues": list(verdict.queues),
         "limits": [demand.key for demand in verdict.limits],
         "retry_at": moment(verdict.retry_at) if verdict.retry_at else None,
+        "obligations": [dict(each) for each in verdict.obligations],
         "would_have": [
             {"policy": each.policy, "effect": str(each.effect), "reasons": reasons_as_json(each.reasons)}
             for each in verdict.would_have

@@ -2,7 +2,8 @@
 
 Only what JSON can hold is admitted, written in one way: no anchors and aliases, no tags, no
 merge keys, no key twice, and no bare word that YAML's versions read differently (``yes``,
-``010``, ``18:00``). A bare date is text. Built from the parser's events, without recursion.
+``010``, ``18:00``). A bare date is text. A secret is refused: documents are kept, compared and
+exported. Built from the parser's events, without recursion.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import yaml
 from audit.canonical import MAX_DEPTH, MAX_INTEGER, check
 from audit.refusals import Invalid, Problem
 from controlplane.apply.problems import Lines, located
+from controlplane.no_secrets import secrets_in
 from registry.documents import join
 
 MAX_CHARACTERS: Final = 1_048_576
@@ -75,6 +77,10 @@ def load(text: str) -> Loaded:
         if builder.documents == 0:
             raise _Unreadable("", "empty", "The document is empty.")
         check(builder.root)
+        for pointer, problem in secrets_in(builder.root).items():
+            builder.problems.append(problem)
+            # The line of a name that is itself the secret is found by what may be told of it.
+            builder.lines.setdefault(problem.pointer, builder.lines[pointer])
     except _Unreadable as error:
         builder.problems.append(error.problem)
     except Invalid as error:

@@ -7,10 +7,12 @@ call operations.
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.db.models import Model
@@ -25,7 +27,7 @@ from controlplane.console.cursors import BadCursor
 from controlplane.console.text import named
 
 if TYPE_CHECKING:
-    from controlplane.console.dialogs import Dialog
+    from controlplane.console.dialogs import Dialog, Subpage
 
 # Beside the pages that name them.
 EVERYBODY, READERS = rights.EVERYBODY, rights.READERS
@@ -84,7 +86,11 @@ class Sheet:
     buttons: tuple[Button, ...] = ()
 
 
-class ConsoleAdmin(rights.ByRights, ModelAdmin):
+class _Abstract(forms.MediaDefiningClass, ABCMeta):
+    """Django's metaclass of admins, and abstract methods: an admin without a page fails when it is registered."""
+
+
+class ConsoleAdmin(rights.ByRights, ModelAdmin, metaclass=_Abstract):
     """A list and an object page, read only, of what the person may see.
 
     Attributes:
@@ -98,7 +104,7 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin):
 
     plural: ClassVar[str] = ""
     page_template: ClassVar[str] = "console/sheet.html"
-    dialogs: ClassVar[Mapping[str, type[Dialog]]] = {}
+    dialogs: ClassVar[Mapping[str, type[Subpage]]] = {}
     list_dialogs: ClassVar[Mapping[str, type[Dialog]]] = {}
     empty: ClassVar[Empty] = Empty("Nothing here yet.")
 
@@ -141,9 +147,9 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin):
         context = {"page": page, "title": named(page.heading), "row": row, "has_view_permission": True}
         return self.render(request, self.page_template, context, status=status)
 
+    @abstractmethod
     def page(self, request: HttpRequest, row: Any) -> Any:
         """Return the frozen dataclass that the page shows."""
-        raise NotImplementedError
 
     def render(
         self, request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200

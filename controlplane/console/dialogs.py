@@ -7,6 +7,7 @@ one and, without script, as a page of its own.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,24 +36,25 @@ if TYPE_CHECKING:
 # The script asks with this header for the dialog alone.
 FRAGMENT = "X-Console-Dialog"
 LONGEST_REASON = 2000
+_PASSWORDS = (forms.PasswordInput,)
 
 
 class NoForm(forms.Form):
     """Nothing to fill in."""
 
 
-class WordsField(forms.CharField):
-    """What a person says, kept in the trail for ever: without secrets."""
+class ExactField(forms.CharField):
+    """What machines execute or compare to the letter: `without_secrets` leaves it alone.
 
-    def clean(self, value: Any) -> str:
-        """Return the text."""
-        return redact_text(super().clean(value))
+    Nothing is taken out of it, so whoever uses it says why a secret in it is kept nowhere, or refuses it
+    (`controlplane.no_secrets`); tests/secrets/test_console_fields.py has the list.
+    """
 
 
 class Reason(forms.Form):
     """Why; required."""
 
-    reason = WordsField(
+    reason = forms.CharField(
         label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail.",
     )  # fmt: skip
@@ -61,10 +63,26 @@ class Reason(forms.Form):
 class OptionalReason(forms.Form):
     """Why; may be left out."""
 
-    reason = WordsField(
+    reason = forms.CharField(
         label="Reason", max_length=LONGEST_REASON, required=False, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail.",
     )  # fmt: skip
+
+
+def without_secrets(form: forms.Form) -> dict[str, Any]:
+    """Return a valid form's data; secrets are taken out of whatever people wrote.
+
+    Passwords and what the page itself put into hidden fields stay as they are, and so does an `ExactField`.
+    """
+    return {name: _said(form.fields.get(name), value) for name, value in form.cleaned_data.items()}
+
+
+def _said(field: forms.Field | None, value: Any) -> Any:
+    if isinstance(field, ExactField) or (field and (field.widget.is_hidden or isinstance(field.widget, _PASSWORDS))):
+        return value
+    if isinstance(value, str):
+        return redact_text(value)
+    return [_said(None, each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +104,31 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it: a sentence, and where to go."""
+    """What came of it: a sentence, and where to go.
+
+    Attributes:
+        undo: what takes it back for a few seconds (`controlplane.console.undoing`), or empty.
+    """
 
     text: str
     url: str
+    undo: str = ""
 
 
-class Dialog(View):
-    """One dialog. Subclasses say the words, check, and perform.
+class Subpage(View):
+    """What stands below a list, an object or the whole console. It is read only; a `Dialog` is more.
 
     Attributes:
         pages: whose object it is about.
-        form_class: what is asked for.
         of_console: whether it is about the whole console, and `site` stands in the place of `pages`.
-        row: the object; None for a dialog of a list.
+        row: the object; None below a list.
     """
 
-    http_method_names = ["get", "head", "post"]
+    http_method_names = ["get", "head"]
     # as_view() gives the one or the other.
     pages: ConsoleAdmin = None  # type: ignore[assignment]
     site: AdminSite = None  # type: ignore[assignment]
-    form_class: ClassVar[type[forms.Form]] = NoForm
     of_console: ClassVar[bool] = False
-    template: ClassVar[str] = "console/dialog.html"
     row: Any = None
 
     @property
@@ -121,29 +141,6 @@ class Dialog(View):
         """The present moment."""
         return timezone.now()
 
-    def words(self) -> Words:
-        """Say what it will do."""
-        raise NotImplementedError
-
-    def check(self) -> None:
-        """Raise a refusal where the person may not: the dialog says so before they fill it in."""
-
-    def perform(self, data: Mapping[str, Any]) -> Done | HttpResponse:
-        """Call the operation.
-
-        Args:
-            data: the form's cleaned data.
-        """
-        raise NotImplementedError
-
-    def initial(self) -> dict[str, Any]:
-        """Return what the form holds at first."""
-        return {}
-
-    def make_form(self, data: Any = None) -> forms.Form:
-        """Return the form."""
-        return self.form_class(data, initial=self.initial())
-
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Find the object first: what the person may not see is not there."""
         object_id = kwargs.get("object_id")
@@ -152,6 +149,49 @@ class Dialog(View):
         elif not self.of_console and not self.pages.has_module_permission(request):
             raise Http404
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # no asynchronous views
+
+    def back(self) -> str:
+        """Return where Cancel leads."""
+        return self.pages.address(self.row) if self.row is not None else list_of(self.pages.model)
+
+    def framed(self, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+        """Render a page inside the console's frame."""
+        return self.pages.render(self.request, template, context, status=status)
+
+
+class Dialog(Subpage, ABC):
+    """One dialog. Subclasses say the words, check, and perform.
+
+    Attributes:
+        form_class: what is asked for.
+    """
+
+    http_method_names = ["get", "head", "post"]
+    form_class: ClassVar[type[forms.Form]] = NoForm
+    template: ClassVar[str] = "console/dialog.html"
+
+    @abstractmethod
+    def words(self) -> Words:
+        """Say what it will do."""
+
+    def check(self) -> None:
+        """Raise a refusal where the person may not: the dialog says so before they fill it in."""
+
+    @abstractmethod
+    def perform(self, data: Mapping[str, Any]) -> Done | HttpResponse:
+        """Call the operation.
+
+        Args:
+            data: the form's cleaned data, without secrets.
+        """
+
+    def initial(self) -> dict[str, Any]:
+        """Return what the form holds at first."""
+        return {}
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        """Return the form."""
+        return self.form_class(data, initial=self.initial())
 
     def get(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """Show the dialog, or why the person may not."""
@@ -167,17 +207,14 @@ class Dialog(View):
         if not form.is_valid():
             return self.answer(form, None, status=422)
         try:
-            done = self.perform(form.cleaned_data)
+            done = self.perform(without_secrets(form))
         except Refusal as refusal:
             return self.answer(form, refusal)
         if isinstance(done, HttpResponseBase):
             return done
-        messages.success(request, done.text)
+        # The tag stands with the message until it is shown (`unfold/helpers/messages.html`).
+        messages.success(request, done.text, extra_tags=f"undo:{done.undo}" if done.undo else "")
         return HttpResponseRedirect(done.url)
-
-    def back(self) -> str:
-        """Return where Cancel leads."""
-        return self.pages.address(self.row) if self.row is not None else list_of(self.pages.model)
 
     def answer(self, form: forms.Form | None, refusal: Refusal | None, *, status: int = 200) -> HttpResponse:
         """Render the dialog."""
@@ -197,13 +234,9 @@ class Dialog(View):
             return TemplateResponse(self.request, "console/dialog_body.html", context, status=status)
         return self.framed(self.template, context, status=status)
 
-    def framed(self, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
-        """Render a page inside the console's frame."""
-        return self.pages.render(self.request, template, context, status=status)
 
-
-class ConsoleDialog(Dialog):
-    """A dialog about the whole console or the person, not about a row."""
+class ConsoleSubpage(Subpage):
+    """A page about the whole console or the person, not about a row."""
 
     of_console = True
 
@@ -215,3 +248,7 @@ class ConsoleDialog(Dialog):
         """Render inside the console's frame."""
         frame = self.site.each_context(self.request)
         return TemplateResponse(self.request, template, {**frame, **context}, status=status)
+
+
+class ConsoleDialog(ConsoleSubpage, Dialog):
+    """A dialog about the whole console or the person, not about a row."""

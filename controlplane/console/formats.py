@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 NANO: Final = 1_000_000_000
@@ -88,11 +88,11 @@ def _one_unit(seconds: int) -> str:
     return "0 s"
 
 
-def relative(moment: datetime, *, now: datetime) -> str:
+def relative(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
     """Write a moment as people say it: ``3 min ago``, ``in 12 min``; further away than 7 days the date."""
     distance = moment - now
     if abs(distance) > _RELATIVE_UNTIL:
-        return moment.astimezone(UTC).strftime("%d %b %Y")
+        return moment.astimezone(zone).strftime("%d %b %Y")
     seconds = int(abs(distance).total_seconds())
     if seconds < 5:
         return "now"
@@ -100,15 +100,20 @@ def relative(moment: datetime, *, now: datetime) -> str:
     return f"in {text}" if distance > timedelta(0) else f"{text} ago"
 
 
-def absolute(moment: datetime) -> str:
-    """Write a moment exactly, in UTC with seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def absolute(moment: datetime, zone: tzinfo = UTC) -> str:
+    """Write a moment exactly, with seconds: ``2026-11-23 10:00:00 CET``."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
-def deadline(moment: datetime, *, now: datetime) -> str:
-    """Write a deadline both ways: ``in 12 min (18:00 UTC)``."""
-    form = "%H:%M UTC" if abs(moment - now) < timedelta(hours=24) else "%d %b %H:%M UTC"
-    return f"{relative(moment, now=now)} ({moment.astimezone(UTC).strftime(form)})"
+def deadline(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
+    """Write a deadline both ways: ``in 12 min (18:00 CET)``."""
+    return f"{relative(moment, now=now, zone=zone)} ({clock(moment, now=now, zone=zone)})"
+
+
+def clock(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
+    """Write a moment as a clock shows it, with its date where that is not plain: ``18:00 CET``."""
+    form = "%H:%M %Z" if abs(moment - now) < timedelta(hours=24) else "%d %b %H:%M %Z"
+    return moment.astimezone(zone).strftime(form)
 
 
 def short_id(text: str) -> str:

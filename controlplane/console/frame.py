@@ -129,4 +129,11 @@ def environment(request: HttpRequest) -> list[str] | None:
 def add(context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
     """Add the frame to what a page is rendered with."""
     frame = read_frame(request)
-    return {**context, "frame": frame, "keys": getattr(request.user, "shortcuts", True)}
+    return {**context, "frame": frame, "keys": getattr(request.user, "shortcuts", True), "events": _events(request)}
+
+
+def _events(request: HttpRequest) -> str:
+    """Return where the page listens: relative where a proxy leads there; empty for whoever is not logged in."""
+    if not isinstance(request.user, User):
+        return ""
+    return "/events" if settings.LANE_URL == settings.PUBLIC_URL else f"{settings.LANE_URL}/events"

@@ -136,6 +136,12 @@ def read_home(user: User, *, now: datetime) -> HomePage:
     )
 
 
+def read_needs(user: User, *, now: datetime) -> tuple[Need, ...]:
+    """Read what waits for one person, without the rest of the page."""
+    budgets = _budgets(user, spend_summary(user=user, now=now))
+    return _needs(user, ApprovalRequest.objects.in_time(now).reviewed_by(user), budgets, now)
+
+
 def _needs(user: User, mine: ApprovalQuerySet, budgets: Sequence[BudgetRow], now: datetime) -> tuple[Need, ...]:
     needs = [
         Need("approval", row.state, f"{row.decision.verb} by {row.agent.slug}", row.expires_at, page_of(row), "Review")

@@ -9,8 +9,12 @@ from audit.models import Entry
 from controlplane.console.admins import ConsoleAdmin
 from controlplane.console.approvals.lists import ApprovalPages, GrantPages
 from controlplane.console.costs import BudgetPages, PricePages, UsagePages
+from controlplane.console.delivery.channels import ChannelPages
+from controlplane.console.delivery.pages import DeliveryPages, EndpointPages
 from controlplane.console.policies.decisions import DecisionPages
+from controlplane.console.policies.replays import ReplayPages
 from controlplane.console.policies.revisions import RevisionPages
+from controlplane.console.policies.triggers import FiringPages, TriggerPages
 from controlplane.console.queues import QueuePages
 from controlplane.console.registry.agents import AgentPages
 from controlplane.console.registry.directory import PeoplePages, TeamPages, VerbPages
@@ -24,8 +28,9 @@ from controlplane.console.registry.versions import VersionPages
 from controlplane.console.runs.pages import FailurePages, RunPages
 from controlplane.console.site import ConsoleSite
 from controlplane.console.trail import EntryPages
+from controlplane.delivery.models import Channel, Delivery, Endpoint
 from costs.models import Budget, ModelPrice, Usage
-from policies.models import Decision, Revision
+from policies.models import Decision, Firing, Replay, Revision, Trigger
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
 from runs.models import Failure, Run
 
@@ -39,6 +44,9 @@ PAGES: dict[type[Model], type[ConsoleAdmin]] = {
     Usage: UsagePages,
     Decision: DecisionPages,
     Revision: RevisionPages,
+    Replay: ReplayPages,
+    Trigger: TriggerPages,
+    Firing: FiringPages,
     Agent: AgentPages,
     AgentKey: KeyPages,
     AgentVersion: VersionPages,
@@ -48,6 +56,9 @@ PAGES: dict[type[Model], type[ConsoleAdmin]] = {
     Team: TeamPages,
     Verb: VerbPages,
     User: PeoplePages,
+    Endpoint: EndpointPages,
+    Delivery: DeliveryPages,
+    Channel: ChannelPages,
     Run: RunPages,
     Failure: FailurePages,
 }

@@ -13,20 +13,36 @@ from audit.models import Entry
 from controlplane.console import counting
 from controlplane.console.admins import list_of
 from controlplane.console.frame import MOST_COUNTED, read_frame
+from controlplane.delivery.models import Channel, Delivery, Endpoint
 from costs.models import Budget, ModelPrice, Usage
-from policies.models import Decision, Revision
+from policies.models import Decision, Firing, Replay, Revision, Trigger
 from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, Release, Team, User, Verb
 from registry.states import Role
 from runs.models import Failure, Run
 
-_HOMES = frozenset({"/", "/home/"})
+# Pages without a model: name of the address, and the paths under which they are shown.
+_PLAIN = {
+    # Home alone has two addresses: it is where most people land.
+    "Home": ("admin:home", frozenset({"/", "/home/"})),
+    "Live": ("admin:live", frozenset({"/live/"})),
+    "Reviewers": ("admin:reviewers", frozenset({"/reviewers/"})),
+}
 _READERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER, Role.AUDITOR})
 _ALL = frozenset(Role.values)
 _ADMIN = frozenset({Role.ADMIN})
+_CONNECTED = frozenset({Role.ADMIN, Role.OPERATOR})
+_MEASURES = frozenset({Role.ADMIN, Role.OPERATOR, Role.AUDITOR})
 
 # Titles render as markup: constants only.
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, type[Model] | None, frozenset[str]], ...]], ...] = (
-    ("Now", (("Home", "home", None, _ALL), ("Approvals", "how_to_reg", ApprovalRequest, _ALL))),
+    (
+        "Now",
+        (
+            ("Home", "home", None, _ALL),
+            ("Approvals", "how_to_reg", ApprovalRequest, _ALL),
+            ("Live", "bolt", None, _ALL),
+        ),
+    ),
     (
         "Observe",
         (
@@ -40,9 +56,13 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, type[Model] | None, frozenset[st
         "Govern",
         (
             ("Policies", "policy", Revision, _READERS),
+            ("Replays", "replay", Replay, _READERS),
+            ("Triggers", "notifications_active", Trigger, _READERS),
+            ("Firings", "bolt", Firing, _READERS),
             ("Decisions", "gavel", Decision, _READERS),
             ("Grants", "verified", Grant, _READERS),
             ("Queues", "inbox", Queue, _ALL),
+            ("Reviewers", "speed", None, _MEASURES),
             ("Verbs", "list_alt", Verb, _ALL),
             ("Versions", "layers", AgentVersion, _READERS),
             ("Releases", "rocket_launch", Release, _READERS),
@@ -60,7 +80,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, type[Model] | None, frozenset[st
     ),
     (
         "Trust",
-        (("Audit", "history", Entry, _READERS), ("Teams", "groups", Team, _ALL), ("People", "person", User, _ADMIN)),
+        (
+            ("Audit", "history", Entry, _READERS),
+            ("Webhooks", "webhook", Endpoint, _CONNECTED),
+            ("Deliveries", "outgoing_mail", Delivery, _CONNECTED),
+            ("Notifications", "notifications", Channel, _ALL),
+            ("Teams", "groups", Team, _ALL),
+            ("People", "person", User, _ADMIN),
+        ),
     ),
 )
 
@@ -86,12 +113,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _item(name: str, icon: str, model: type[Model] | None, badge: int, path: str) -> dict[str, Any]:
-    # Home alone has two addresses: it is where most people land.
-    item: dict[str, Any] = (
-        {"title": name, "icon": icon, "link": list_of(model)}
-        if model
-        else {"title": name, "icon": icon, "link": reverse("admin:home"), "active": path in _HOMES}
-    )
+    item: dict[str, Any] = {"title": name, "icon": icon}
+    if model:
+        item |= {"link": list_of(model)}
+    else:
+        address, paths = _PLAIN[name]
+        item |= {"link": reverse(address), "active": path in paths}
     if badge:
         item |= {"badge": counting.written(badge, MOST_COUNTED), "badge_variant": "primary"}
     return item

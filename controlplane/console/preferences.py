@@ -1,22 +1,51 @@
-"""What a person keeps for themselves: saved views of lists, and whether single keys do something."""
+"""What a person keeps for themselves: saved views, single keys, their clock, who is told as well."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.contrib.admin import AdminSite
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 
+from audit.refusals import invalid
 from controlplane.console.admins import list_of, pages_of
 from controlplane.console.changelist import AFTER, BEFORE
 from controlplane.console.dialogs import ConsoleDialog, Done, Words
 from controlplane.console.people import viewer
-from registry.models import SavedView
+from controlplane.console.registry.fields import FieldDialog, Named, people_known_to
+from registry.models import SavedView, User
 from registry.models.preferences import LONGEST_NAME
-from registry.operations import forget_view, save_view, set_shortcuts
+from registry.operations import forget_view, save_view, set_clock, set_delegate, set_shortcuts
+from registry.preferences import zones
+
+
+@dataclass(frozen=True, slots=True)
+class OwnView:
+    """A saved view, on the page of one's own account."""
+
+    name: str
+    list: str
+    url: str
+    forget_url: str
+
+
+def own_views(user: User, site: AdminSite) -> tuple[OwnView, ...]:
+    """Return a person's saved views of lists that the console has, by list and name."""
+    lists = {model._meta.label_lower: (model, pages.called) for model, pages in pages_of(site).items()}
+    return tuple(
+        OwnView(row.name, lists[row.page][1], list_of(lists[row.page][0], row.query),
+                reverse("admin:forget_view", args=[row.pk]))
+        for row in SavedView.objects.visible_to(user).order_by("page", "name", "id")
+        if row.page in lists
+    )  # fmt: skip
 
 
 class ViewName(forms.Form):
@@ -118,3 +147,117 @@ class Shortcuts(ConsoleDialog):
         """Save it."""
         set_shortcuts(on=data["shortcuts"], by=self.user, now=self.now)
         return Done(f"Single-key shortcuts are {'on' if data['shortcuts'] else 'off'}.", self.back())
+
+
+class OwnDialog(ConsoleDialog, FieldDialog):
+    """A dialog about oneself; it leads back to one's own account."""
+
+    def back(self) -> str:
+        """Lead to the account."""
+        return reverse("account")
+
+
+class ClockAndQuiet(forms.Form):
+    """Where one's clock hangs, and when one wants to be left alone."""
+
+    zone = forms.ChoiceField(
+        label="Time zone", help_text="Times in the console are written by its clock. The audit trail stays in UTC."
+    )
+    quiet_from = forms.TimeField(
+        label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+    )  # fmt: skip
+    quiet_until = forms.TimeField(
+        label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text="By the same clock. Before “from”, it is a time of the next morning. Leave both empty for never.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["zone"].choices = [(name, name.replace("_", " ")) for name in zones()]  # type: ignore[attr-defined]
+
+
+class Clock(OwnDialog):
+    """Set one's own time zone and quiet hours."""
+
+    form_class = ClockAndQuiet
+
+    def words(self) -> Words:
+        """Name the effect."""
+        return Words(
+            "Your clock and quiet hours",
+            ("In quiet hours messages wait until the hours are over. What needs you still stands on Home.",),
+            "Save",
+        )
+
+    def initial(self) -> dict[str, Any]:
+        """Hold the present choice."""
+        return {"zone": self.user.zone, "quiet_from": self.user.quiet_from, "quiet_until": self.user.quiet_until}
+
+    def perform(self, data: Mapping[str, Any]) -> Done:
+        """Save it."""
+        changed = set_clock(**data, by=self.user, now=self.now)
+        return Done("Your clock and quiet hours are saved." if changed else "Nothing was changed.", self.back())
+
+
+_MOMENT = {"type": "datetime-local"}
+_FIRST_YEAR, _LAST_YEAR = 1970, 9999
+
+
+class StandIn(forms.Form):
+    """Who is told as well, and when."""
+
+    def __init__(self, *args: Any, people: Any, zone: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["to"] = Named(people, name="username", required=False, empty_label="nobody", label="Delegate")
+        for name, label in (("begins", "From"), ("ends", "Until")):
+            self.fields[name] = forms.DateTimeField(
+                label=label, required=False, help_text=f"By the clock of {zone}.",
+                widget=forms.DateTimeInput(attrs=_MOMENT, format="%Y-%m-%dT%H:%M"),
+            )  # fmt: skip
+
+
+class Delegate(OwnDialog):
+    """Have somebody else told as well for a time."""
+
+    def words(self) -> Words:
+        """Name the effect."""
+        return Words(
+            "Your delegate",
+            (
+                "What is sent to you is sent to them as well, in that time, as far as they may see it.",
+                "It gives them no right: they vote only where they may themselves.",
+            ),
+            "Save",
+        )
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        """Offer the people that this person knows."""
+        user, zone = self.user, ZoneInfo(self.user.zone)
+        also = [user.delegate] if user.delegate else []
+        people = people_known_to(user, *also).exclude(pk=user.pk)
+        begin, end = user.delegate_from or self.now, user.delegate_until or self.now + timedelta(days=7)
+        initial = {"to": user.delegate_id, "begins": begin.astimezone(zone), "ends": end.astimezone(zone)}
+        shown = {name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
+                 for name, value in initial.items()}  # fmt: skip
+        return StandIn(data, initial=shown, people=people, zone=user.zone)
+
+    def perform(self, data: Mapping[str, Any]) -> Done:
+        """Save it."""
+        to: User | None = data["to"]
+        begins, ends = (_instant(data[name], self.user.zone) for name in ("begins", "ends"))
+        changed = set_delegate(to=to, begins=begins, ends=ends, by=self.user, now=self.now)
+        said = f"{to.username} is told as well." if to else "Nobody else is told."
+        return Done(said if changed else "Nothing was changed.", self.back())
+
+
+def _instant(typed: datetime | None, zone: str) -> datetime | None:
+    """Read what was typed by the person's own clock; Django read it as UTC.
+
+    Raises:
+        Invalid: no clock shows that in years to come.
+    """
+    if typed is None:
+        return None
+    if not _FIRST_YEAR < typed.year < _LAST_YEAR:
+        raise invalid("/ends", "out_of_range", "These are times in the years around now.")
+    return typed.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)

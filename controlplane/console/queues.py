@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
-from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,72 +14,34 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from approvals.models import ApprovalRequest, Queue
-from approvals.operations import delete_queue, rules_naming, save_queue
-from approvals.operations.queues import LONGEST_TTL, MOST_AT_ONCE, format_ttl
+from approvals.operations import create_from_template, delete_queue, rules_naming, save_queue
+from approvals.operations.queues import format_ttl
+from approvals.operations.seats import PERSON
 from approvals.permissions import may_manage_queue
+from approvals.templates import TEMPLATES
 from audit.refusals import Conflict, Forbidden
+from controlplane.console import formats
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
 from controlplane.console.dialogs import Done, NoForm, Words
 from controlplane.console.people import viewer
-from controlplane.console.registry.fields import FieldDialog, ManyNamed
+from controlplane.console.queue_forms import (
+    NewRules,
+    Rules,
+    Templates,
+    escalation_of,
+    from_matches,
+    seconds_of,
+    takes_in_words,
+    to_matches,
+)
+from controlplane.console.registry.fields import FieldDialog, people_known_to
 from controlplane.console.tags import draw_deadline
-from registry.amounts import AmountInvalid, Money, parse_money
+from registry.amounts import Money
 from registry.models import Team, User
 from registry.permissions import found
 
 Rows = QuerySet[Any]
 _SHOWN: Final = 10
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}
-_TTL = RegexValidator(r"^[1-9][0-9]{0,5}[mhd]\Z", "A number and m, h or d: 30m, 24h, 7d.")
-
-
-class Rules(forms.Form):
-    """How a queue decides."""
-
-    reviewers = ManyNamed(Team.objects.none(), name="slug", required=True, help_text="Their members may vote.")
-    quorum = forms.IntegerField(
-        label="Approvals needed", min_value=1, max_value=20, initial=1, help_text="Of distinct people; one no closes."
-    )
-    ttl = forms.CharField(
-        label="Requests stay open", initial="24h", max_length=7, validators=[_TTL],
-        help_text=f"30m, 24h, 7d; at most {format_ttl(LONGEST_TTL)}.",
-    )  # fmt: skip
-    edits = forms.BooleanField(label="Reviewers may edit the action", required=False, initial=True)
-    editor_may_approve = forms.BooleanField(label="Who edited may approve the edit", required=False)
-    owner_may_approve = forms.BooleanField(label="The agent's owner may vote", required=False, initial=True)
-    bulk_limit = forms.IntegerField(
-        label="Approved in one step", min_value=0, max_value=MOST_AT_ONCE, initial=0,
-        help_text="Requests of one verb and one agent; 0: one by one.",
-    )  # fmt: skip
-    confirm_value = forms.CharField(
-        label="Type the amount above", required=False, max_length=40, help_text="820.00; empty: nothing is typed."
-    )
-    confirm_currency = forms.CharField(label="Currency of it", required=False, max_length=3, help_text="USD, EUR …")
-
-    def __init__(self, *args: Any, teams: Rows, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["reviewers"] = ManyNamed(
-            teams, name="slug", required=True, label="Reviewing teams", help_text="Their members may vote."
-        )
-
-    def clean(self) -> dict[str, Any]:
-        """Read the amount, which is two fields."""
-        data = dict(super().clean() or {})
-        value, currency = data.get("confirm_value", ""), data.get("confirm_currency", "")
-        data["over"] = None
-        if value or currency:
-            try:
-                data["over"] = parse_money({"value": value, "currency": currency})
-            except AmountInvalid as error:
-                self.add_error("confirm_value", error.detail)
-        return data
-
-
-class NewRules(Rules):
-    """A new queue."""
-
-    slug = forms.CharField(max_length=64, help_text="Lower-case letters, digits, hyphens. Rules name it; it stays.")
-    field_order = ("slug",)
 
 
 class QueueDialog(FieldDialog):
@@ -91,19 +52,39 @@ class QueueDialog(FieldDialog):
         """The teams that this person may let review."""
         return Team.objects.operated_by(self.user).order_by("slug")
 
+    @property
+    def people(self) -> Rows:
+        """The people whom this person may let review."""
+        named: Rows = people_known_to(self.user, *(self.row.people.all() if self.row else ()))
+        return named
+
+    @property
+    def others(self) -> Rows:
+        """The queues that one may escalate to."""
+        rows = Queue.objects.order_by("slug")
+        return rows.exclude(pk=self.row.pk) if self.row else rows
+
+    def offered(self) -> dict[str, Any]:
+        """Return what the form lets choose."""
+        return {"teams": self.teams, "people": self.people, "others": self.others}
+
     def save(self, slug: str, data: Mapping[str, Any]) -> bool:
         """Save it with what the form holds."""
         over: Money | None = data["over"]
+        people = [f"{PERSON}{person.username}" for person in data["people"]]
         return save_queue(
             slug=slug,
-            reviewers=[team.slug for team in data["reviewers"]],
+            reviewers=[*(team.slug for team in data["reviewers"]), *people],
             quorum=data["quorum"],
-            ttl_seconds=int(data["ttl"][:-1]) * _UNITS[data["ttl"][-1]],
+            ttl_seconds=seconds_of(data["ttl"]),
             edits=data["edits"],
             editor_may_approve=data["editor_may_approve"],
             owner_may_approve=data["owner_may_approve"],
             bulk_limit=data["bulk_limit"],
             confirm_amount_over=over,
+            capacity=data["capacity"],
+            escalate=escalation_of(data),
+            matches=to_matches(data),
             by=self.user,
             now=self.now,
         )
@@ -129,7 +110,7 @@ class Create(QueueDialog):
 
     def make_form(self, data: Any = None) -> forms.Form:
         """Offer the teams."""
-        return NewRules(data, initial=self.initial(), teams=self.teams)
+        return NewRules(data, initial=self.initial(), **self.offered())
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Create it."""
@@ -160,7 +141,7 @@ class Edit(QueueDialog):
 
     def check(self) -> None:
         """Check the right."""
-        may_manage_queue(self.user, before=list(self.row.reviewers.all()), after=[])
+        may_manage_queue(self.user, before=list(self.row.reviewers.all()), after=[], people=list(self.row.people.all()))
 
     def initial(self) -> dict[str, Any]:
         """Hold the present rules."""
@@ -175,11 +156,16 @@ class Edit(QueueDialog):
             "bulk_limit": self.row.bulk_limit,
             "confirm_value": f"{over.value.normalize():f}" if over else "",
             "confirm_currency": over.currency if over else "",
+            "people": list(self.row.people.values_list("pk", flat=True)),
+            "capacity": self.row.capacity,
+            "escalate_after": format_ttl(self.row.escalate_after_seconds) if self.row.escalate_after_seconds else "",
+            "escalate_to": self.row.escalate_to_id,
+            **from_matches(self.row.matches),
         }
 
     def make_form(self, data: Any = None) -> forms.Form:
         """Offer the teams."""
-        return Rules(data, initial=self.initial(), teams=self.teams)
+        return Rules(data, initial=self.initial(), **self.offered())
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Save it."""
@@ -207,7 +193,7 @@ class Delete(FieldDialog):
 
     def check(self) -> None:
         """Check the right."""
-        may_manage_queue(self.user, before=list(self.row.reviewers.all()), after=[])
+        may_manage_queue(self.user, before=list(self.row.reviewers.all()), after=[], people=list(self.row.people.all()))
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Delete it."""
@@ -216,12 +202,52 @@ class Delete(FieldDialog):
         return Done(f"The queue {slug} is deleted.", list_of(Queue))
 
 
+class FromTemplate(QueueDialog):
+    """Create a queue in one step, of terms that are strict and sane."""
+
+    form_class = Templates
+
+    def words(self) -> Words:
+        """Name the effect."""
+        return Words(
+            "Create a queue from a template",
+            (
+                *(f"{each.title}: {each.says}" for each in TEMPLATES.values()),
+                "Every term can be changed afterwards. A rule sends actions there by name, or by “auto”.",
+            ),
+            "Create the queue",
+        )
+
+    def check(self) -> None:
+        """Let pass whoever operates a team."""
+        if not self.teams.exists():
+            raise Forbidden("Queues are managed by administrators and by operators of all their reviewing teams.")
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        """Offer the teams and queues."""
+        return Templates(data, initial=self.initial(), teams=self.teams, others=self.others)
+
+    def perform(self, data: Mapping[str, Any]) -> Done:
+        """Create it."""
+        slug = data["slug"] or data["template"]
+        if Queue.objects.filter(slug=slug).exists():
+            raise Conflict(f"A queue named {slug} exists already; give this one another name.")
+        reviewers = [team.slug for team in data["reviewers"]]
+        to = data["escalate_to"].slug if data["escalate_to"] else ""
+        create_from_template(
+            template=TEMPLATES[data["template"]], slug=slug, reviewers=reviewers, escalate_to=to, by=self.user,
+            now=self.now,
+        )  # fmt: skip
+        return Done(f"The queue {slug} is created.", page_of(found(Queue.objects.filter(slug=slug))))
+
+
 class QueuePages(ConsoleAdmin):
     """Queues."""
 
     roles = EVERYBODY
+    related = ("escalate_to",)
     dialogs = {"edit": Edit, "delete": Delete}
-    list_dialogs = {"create": Create}
+    list_dialogs = {"create": Create, "template": FromTemplate}
     empty = Empty(
         "No queues yet.",
         "A queue names who reviews. Create one above, or describe queues in the installation's document:",
@@ -231,19 +257,22 @@ class QueuePages(ConsoleAdmin):
     search_fields = ("slug",)
 
     def get_queryset(self, request: HttpRequest) -> Rows:
-        """Bring the reviewing teams in one further query."""
-        return super().get_queryset(request).prefetch_related("reviewers")
+        """Bring the reviewing teams and people in two further queries."""
+        return super().get_queryset(request).prefetch_related("reviewers", "people")
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
         """Offer to create one."""
         operates = Team.objects.operated_by(viewer(request)).exists()
         away = "" if operates else "Administrators and operators of the reviewing teams manage queues."
-        return (Button("Create a queue…", f"{list_of(Queue)}do/create/", "main", away),)
+        return (
+            Button("Create a queue…", f"{list_of(Queue)}do/create/", "main", away),
+            Button("From a template…", f"{list_of(Queue)}do/template/", "", away),
+        )
 
-    @admin.display(description="reviewing teams")
+    @admin.display(description="reviewers")
     def teams(self, row: Queue) -> str:
-        """Name the teams."""
-        return ", ".join(team.slug for team in row.reviewers.all())
+        """Name the teams, and who reviews in person."""
+        return ", ".join([*(team.slug for team in row.reviewers.all()), *(one.username for one in row.people.all())])
 
     @admin.display(description="stays open", ordering="ttl_seconds")
     def ttl(self, row: Queue) -> str:
@@ -259,7 +288,7 @@ class QueuePages(ConsoleAdmin):
             f"Queue {row.slug}",
             (
                 Fact("Waiting here", _waiting(row, user)),
-                Fact("Reviewing teams", self.teams(row)),
+                Fact("Reviewers", self.teams(row)),
                 Fact("Approvals needed", row.quorum),
                 Fact("Who can vote now", _voters(row)),
                 Fact("Requests stay open", format_ttl(row.ttl_seconds)),
@@ -268,6 +297,9 @@ class QueuePages(ConsoleAdmin):
                 Fact("The agent's owner may vote", "yes" if row.owner_may_approve else "no"),
                 Fact("Approved in one step", f"up to {row.bulk_limit}" if row.bulk_limit else "one by one"),
                 Fact("The amount is typed above", over or "never"),
+                Fact("Holds at most", formats.plural(row.capacity, "open request") if row.capacity else "any number"),
+                Fact("Escalates", _escalates(row)),
+                Fact("Takes by itself", takes_in_words(row.matches)),
                 Fact("Published rules that send here", ", ".join(rules_naming(row)) or "none: nothing new comes here"),
             ),
             (
@@ -279,7 +311,7 @@ class QueuePages(ConsoleAdmin):
 
 def _away(user: User, row: Queue) -> str:
     try:
-        may_manage_queue(user, before=list(row.reviewers.all()), after=[])
+        may_manage_queue(user, before=list(row.reviewers.all()), after=[], people=list(row.people.all()))
     except Forbidden as refusal:
         return refusal.detail
     return ""
@@ -287,9 +319,15 @@ def _away(user: User, row: Queue) -> str:
 
 def _voters(row: Queue) -> str:
     """Count who can vote, so that a quorum that nobody can reach shows."""
-    people = User.objects.filter(is_active=True, teams__in=row.reviewers.all()).distinct().count()
+    people = row.voters().count()
     short = f"; a quorum of {row.quorum} cannot be reached" if people < row.quorum else ""
     return f"{people} {'person' if people == 1 else 'people'}{short}"
+
+
+def _escalates(row: Queue) -> str:
+    if row.escalate_to is None or row.escalate_after_seconds is None:
+        return "never"
+    return f"after {format_ttl(row.escalate_after_seconds)}: the reviewers of {row.escalate_to.slug} may vote as well"
 
 
 def _waiting(row: Queue, user: User) -> SafeString | str:

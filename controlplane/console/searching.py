@@ -23,9 +23,9 @@ from controlplane.console.frame import read_frame
 from controlplane.console.navigation import navigation
 from controlplane.console.people import viewer
 from policies.models import Decision
-from registry.models import Agent, Team, User
+from registry.models import Agent, AgentVersion, Team, User
 from registry.states import Role
-from runs.models import Failure, Run
+from runs.models import Failure, Run, Step
 
 MOST: Final = 8
 _LONGEST: Final = 200
@@ -88,6 +88,8 @@ def _places(request: HttpRequest, site: AdminSite) -> Iterator[Hit]:
     if pause_url:
         yield Hit("Pause everything…", "action", pause_url)
     yield Hit("Keyboard shortcuts…", "action", reverse("admin:shortcuts"))
+    yield Hit("Your clock and quiet hours…", "action", reverse("admin:clock"))
+    yield Hit("Your delegate…", "action", reverse("admin:delegate"))
     yield Hit("Change your password…", "action", reverse("admin:password_change"))
 
 
@@ -116,7 +118,9 @@ def _by_id(wanted: UUID, user: User) -> Iterator[Hit]:
     if user.role == Role.REVIEWER:
         return
     yield from _hits("decision", Decision.objects.visible_to(user).filter(pk=wanted))
-    yield from _hits("run", Run.objects.visible_to(user).filter(pk=wanted))
+    of_step = Step.objects.filter(pk=wanted).values("run")
+    yield from _hits("run", Run.objects.visible_to(user).filter(Q(pk=wanted) | Q(pk__in=of_step)))
+    yield from _hits("failure", Failure.objects.visible_to(user).filter(pk=wanted).select_related("agent"))
     yield from _hits("grant", Grant.objects.visible_to(user).filter(pk=wanted).select_related("agent", "decision"))
     if user.sees_everything:
         yield from _hits("entry of the trail", Entry.objects.filter(pk=wanted))
@@ -128,6 +132,8 @@ def _by_digest(digest: str, user: User) -> Iterator[Hit]:
         return
     yield from _hits("decision", Decision.objects.visible_to(user).filter(digest=digest))
     yield from _hits("grant", Grant.objects.visible_to(user).filter(digest=digest).select_related("agent", "decision"))
+    versions = AgentVersion.objects.visible_to(user).filter(checksum=digest)
+    yield from _hits("version", versions.select_related("agent").defer("definition"))
 
 
 def _requests(user: User) -> QuerySet[ApprovalRequest]:

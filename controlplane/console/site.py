@@ -16,13 +16,16 @@ from audit.models import Entry
 from controlplane.console import frame
 from controlplane.console.accounts import OwnPassword
 from controlplane.console.admins import list_of
+from controlplane.console.approvals.reviewers import show_reviewers
 from controlplane.console.demonstration import LoadDemonstration
 from controlplane.console.dialogs import FRAGMENT
-from controlplane.console.home import read_home
+from controlplane.console.home import read_home, read_needs
+from controlplane.console.live.page import Live
 from controlplane.console.pausing import PauseEverything
 from controlplane.console.people import viewer
-from controlplane.console.preferences import ForgetView, SaveView, Shortcuts
+from controlplane.console.preferences import Clock, Delegate, ForgetView, SaveView, Shortcuts
 from controlplane.console.searching import find
+from controlplane.console.undoing import Undo
 from controlplane.console.welcome import Welcome
 from registry.states import Role
 
@@ -42,10 +45,15 @@ class ConsoleSite(UnfoldAdminSite):
         wrap = self.admin_view
         return [
             path("home/", wrap(self.home), name="home"),
+            path("reviewers/", wrap(self.reviewers), name="reviewers"),
             path("welcome/", wrap(Welcome.as_view(site=self)), name="welcome"),
             path("demo/", wrap(LoadDemonstration.as_view(site=self)), name="demo"),
+            path("live/", wrap(Live.as_view(site=self)), name="live"),
             path("pause-everything/", wrap(PauseEverything.as_view(site=self)), name="pause_everything"),
             path("shortcuts/", wrap(Shortcuts.as_view(site=self)), name="shortcuts"),
+            path("clock/", wrap(Clock.as_view(site=self)), name="clock"),
+            path("delegate/", wrap(Delegate.as_view(site=self)), name="delegate"),
+            path("undo/", wrap(Undo.as_view(site=self)), name="undo"),
             path("views/save/", wrap(SaveView.as_view(site=self)), name="save_view"),
             path("views/<int:view_id>/forget/", wrap(ForgetView.as_view(site=self)), name="forget_view"),
         ]
@@ -75,12 +83,20 @@ class ConsoleSite(UnfoldAdminSite):
         return HttpResponseRedirect(list_of(model)) if model else self.home(request)
 
     def home(self, request: HttpRequest) -> HttpResponse:
-        """Show what waits for this person, and whether anything is wrong."""
+        """Show what waits for this person, and whether anything is wrong; to the script what waits alone."""
+        if request.headers.get(FRAGMENT):
+            needs = read_needs(viewer(request), now=timezone.now())
+            return TemplateResponse(request, "console/needs.html", {"needs": needs})
         request.current_app = self.name
         page = read_home(viewer(request), now=timezone.now())
         return TemplateResponse(
             request, "console/home.html", {**self.each_context(request), "title": "Home", "page": page}
         )
+
+    def reviewers(self, request: HttpRequest) -> HttpResponse:
+        """Show how reviewers and queues do."""
+        request.current_app = self.name
+        return show_reviewers(request, self.each_context(request))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Search by name, id or digest, afresh each time: remembered hits would outlive a revoked right."""

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from approvals.states import ApprovalState, GrantState, Verdict
+from approvals.states import ApprovalState, GrantState, Tier, Verdict
 from audit.chain import Verdict as TrailVerdict
+from controlplane.delivery.states import DeliveryState, EndpointState
 from costs.states import ReservationState
-from policies.states import Effect, RevisionState
+from policies.states import Effect, FiringState, ReplayState, RevisionState, TriggerMode
 from registry.states import (
     AgentState,
     CommandState,
@@ -110,6 +111,12 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
         Verdict.APPROVE: Mark("good", "check", "approve"),
         Verdict.REJECT: Mark("bad", "cross", "reject"),
     },
+    "risk": {
+        Tier.LOW: Mark("good", "check", "low"),
+        Tier.MEDIUM: Mark("people", "half", "medium"),
+        Tier.HIGH: Mark("warn", "triangle", "high"),
+        Tier.CRITICAL: Mark("bad", "diamond", "critical"),
+    },
     "agent": {
         AgentState.ACTIVE: Mark("good", "dot", "active"),
         AgentState.PAUSED: Mark("warn", "pause", "paused"),
@@ -157,6 +164,23 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
         RevisionState.SUPERSEDED: Mark("still", "dash", "superseded"),
         RevisionState.DISCARDED: Mark("still", "cross", "discarded"),
     },
+    "trigger": {
+        TriggerMode.OFF: Mark("still", "square", "off"),
+        TriggerMode.SHADOW: Mark("shadow", "dashed", "shadow"),
+        TriggerMode.WARN: Mark("warn", "triangle", "warns"),
+        TriggerMode.ENFORCE: Mark("good", "shield", "enforces"),
+    },
+    "firing": {
+        FiringState.FIRED: Mark("bad", "diamond", "fired"),
+        FiringState.REARMED: Mark("still", "dash", "armed again"),
+    },
+    "replay": {
+        ReplayState.QUEUED: Mark("still", "hourglass", "queued"),
+        ReplayState.RUNNING: Mark("busy", "ring", "running"),
+        ReplayState.FINISHED: Mark("good", "check", "finished"),
+        ReplayState.FAILED: Mark("bad", "cross", "failed"),
+        ReplayState.CANCELLED: Mark("still", "dash", "cancelled"),
+    },
     "run": _RUN,
     "step": _RUN,
     "failure": {
@@ -183,6 +207,18 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
         TrailVerdict.GAP: Mark("warn", "question", "gap"),
         TrailVerdict.UNREADABLE: Mark("bad", "diamond", "unreadable"),
         "unchecked": Mark("still", "dash", "never verified"),
+    },
+    "webhook": {
+        EndpointState.ACTIVE: Mark("good", "dot", "active"),
+        EndpointState.BROKEN: Mark("bad", "cross", "broken, only probed"),
+        EndpointState.DISABLED: Mark("still", "pause", "disabled"),
+    },
+    "delivery": {
+        DeliveryState.PENDING: Mark("busy", "ring", "pending"),
+        DeliveryState.RETRYING: Mark("warn", "clock", "failed, is tried again"),
+        DeliveryState.DELIVERED: Mark("good", "check", "delivered"),
+        DeliveryState.DEAD: Mark("bad", "cross", "given up"),
+        DeliveryState.CANCELLED: Mark("still", "dash", "cancelled"),
     },
     "mode": {
         "enforce": Mark("good", "shield", "enforced"),

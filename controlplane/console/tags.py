@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from controlplane.console import charts, diffs, formats, states, text
+from controlplane.console.clocks import present_zone
 
 register = template.Library()
 
@@ -37,27 +38,35 @@ def draw_mark(mark: states.Mark) -> SafeString:
 
 @register.simple_tag(name="when")
 def draw_time(moment: datetime | None) -> SafeString | str:
-    """Write a moment, relative to now, with the exact time as its title."""
+    """Write a moment, relative to now, with the exact time by the reader's clock as its title."""
     if moment is None:
         return "–"
+    zone = present_zone()
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(), formats.absolute(moment), formats.relative(moment, now=timezone.now()),
+        moment.isoformat(), formats.absolute(moment, zone), formats.relative(moment, now=timezone.now(), zone=zone),
     )  # fmt: skip
 
 
 @register.simple_tag(name="deadline")
 def draw_deadline(moment: datetime) -> SafeString:
-    """Write a deadline both ways."""
+    """Write a deadline both ways; the script counts its last minutes."""
+    zone = present_zone()
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(), formats.absolute(moment), formats.deadline(moment, now=timezone.now()),
+        '<time datetime="{}" title="{}" data-deadline>{}</time>',
+        moment.isoformat(), formats.absolute(moment, zone), formats.deadline(moment, now=timezone.now(), zone=zone),
     )  # fmt: skip
 
 
 @register.filter(name="exactly")
 def write_exactly(moment: datetime | None) -> str:
-    """Write a moment in UTC with seconds."""
+    """Write a moment with seconds, by the reader's clock."""
+    return formats.absolute(moment, present_zone()) if moment else "–"
+
+
+@register.filter(name="in_utc")
+def write_in_utc(moment: datetime | None) -> str:
+    """Write a moment with seconds in UTC, as the trail keeps it."""
     return formats.absolute(moment) if moment else "–"
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from controlplane import demo
 from controlplane.console.admins import list_of, page_of
-from controlplane.console.dialogs import ConsoleDialog
+from controlplane.console.dialogs import ConsoleSubpage
 from policies.models import Decision, Revision
 from policies.states import RevisionState
 from registry.models import Agent, AgentKey, User
@@ -112,10 +112,8 @@ def read_welcome(user: User, *, origin: str, now: datetime) -> WelcomePage:
     return WelcomePage(heading="Welcome", steps=steps, curl=curl, waiting=has_key and decision is None)
 
 
-class Welcome(ConsoleDialog):
+class Welcome(ConsoleSubpage):
     """The page; it is read only."""
-
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, **_: object) -> HttpResponse:
         """Show it."""

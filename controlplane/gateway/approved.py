@@ -11,7 +11,7 @@ from approvals.models import ActionRevision, ApprovalRequest
 from audit.refusals import Missing
 from controlplane.gateway.bodies import (
     ActionFields,
-    AskBody,
+    CallBody,
     action_digest,
     canonical_action,
     convert,
@@ -33,6 +33,7 @@ class Approved:
         declared: the same, for the engine.
         facts: what reviewers saw beside the bytes; empty where nobody reviewed.
         task, estimate_nanousd: what the budget needs.
+        is_call: whether it is a tool call, whose protocol knows one final answer and a fixed end of the permission.
     """
 
     canonical: bytes
@@ -41,6 +42,7 @@ class Approved:
     facts: dict[str, Any]
     task: str
     estimate_nanousd: int | None
+    is_call: bool = False
 
 
 def find_decision(*, action_id: UUID, principal: Principal) -> Decision:
@@ -66,6 +68,12 @@ def of_request(request: ApprovalRequest) -> Approved:
     return of_revision(revision, verb=request.decision.verb)
 
 
+def is_intact(request: ApprovalRequest) -> bool:
+    """Whether the stored bytes of the current revision are still those that its digest names."""
+    revision = ActionRevision.objects.get(request=request, number=request.revision)
+    return action_digest(bytes(revision.body)) == revision.digest
+
+
 def of_revision(revision: ActionRevision, *, verb: str) -> Approved:
     """Read one revision of a held action."""
     raw = bytes(revision.body)
@@ -88,11 +96,13 @@ def of_revision(revision: ActionRevision, *, verb: str) -> Approved:
         data_scopes=facts["declared_data_scopes"],
         provenance=facts["provenance"],
     )
-    return Approved(raw, revision.digest, declared, facts, facts["task"], facts["estimated_cost_nanousd"])
+    task, estimate = facts["task"], facts["estimated_cost_nanousd"]
+    return Approved(raw, revision.digest, declared, facts, task, estimate, is_call="call" in value)
 
 
 def of_decision(decision: Decision) -> Approved:
     """Read what an agent asked for itself, where nobody had to review it."""
-    body: AskBody = convert(json.loads(bytes(Payload.objects.get(pk=decision.pk).body)), AskBody)
+    body: CallBody = convert(json.loads(bytes(Payload.objects.get(pk=decision.pk).body)), CallBody)
     canonical = canonical_action(body, agent=decision.agent.slug, environment=decision.environment, verb=body.verb)
-    return Approved(canonical, action_digest(canonical), declared_of(body), {}, body.task, body.estimated_cost_nanousd)
+    digest, estimate = action_digest(canonical), body.estimated_cost_nanousd
+    return Approved(canonical, digest, declared_of(body), {}, body.task, estimate, is_call=body.call is not None)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from approvals.models import ApprovalRequest, Queue
+from approvals.models import ApprovalRequest
 from approvals.operations import Held, NewGrant, hold, write_grant
 from approvals.operations.grants import GRANT_LIFE, HANDED_OVER_LIFE
 from approvals.operations.requests import MOST_PENDING
@@ -18,9 +18,21 @@ from audit.ids import new_id
 from audit.refusals import KeyReused, invalid
 from controlplane.gateway import standing as facts
 from controlplane.gateway.answers import Answer, answer_of, replay
-from controlplane.gateway.bodies import Asked, action_digest, canonical_action, declared_of, read_ask, read_key
+from controlplane.gateway.bodies import (
+    AskBody,
+    Asked,
+    CallBody,
+    action_digest,
+    call_of,
+    canonical_action,
+    declared_of,
+    read_ask,
+    read_key,
+)
+from controlplane.gateway.callbacks import check_callback, keep
+from controlplane.gateway.routing import risk_of, routed, with_room
 from controlplane.gateway.standing import Standing
-from controlplane.gateway.verdicts import denied, limited, reserved, settled, throttled
+from controlplane.gateway.verdicts import limited, reserved, settled, throttled
 from policies import limits, snapshots
 from policies.compile import Snapshot
 from policies.destinations import DestinationInvalid, check_destination
@@ -40,13 +52,16 @@ Clock = Callable[[], datetime]
 _TRIES = 3
 
 
-def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql.clock) -> Answer:
+def ask(
+    *, principal: Principal, key: str | None, raw: bytes, form: type[AskBody] = AskBody, clock: Clock = sql.clock
+) -> Answer:
     """Answer an agent's question "may I?", and write the answer down before it is given.
 
     Args:
         principal: the authenticated key.
         key: the ``Idempotency-Key`` header.
         raw: the body's bytes.
+        form: what the body may hold; protocols for tool calls ask with a `CallBody`.
         clock: read once, after the locks.
 
     Returns:
@@ -58,7 +73,9 @@ def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql
         django.db.DatabaseError: nothing was decided; interfaces answer 503.
     """
     idempotency_key = read_key(key)
-    asked = read_ask(raw)
+    asked = read_ask(raw, form=form)
+    if asked.body.callback_url is not None:
+        check_callback(asked.body.callback_url)
     if asked.body.destination is not None:
         try:
             check_destination(asked.body.destination)
@@ -93,58 +110,63 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
     # Before the locks of limits and budgets: a stub may have to wait for an ingest that wants the budgets next.
     run_id = None if asked.body.dry_run else _run(principal, standing, asked.body.run_id)
     decision_id = new_id()
-    action, verdict, now = _settle(standing, snapshot, asked, decision_id, clock)
+    # Whatever can be computed before the locks is: others wait for what is done under them.
     body = asked.body
     canonical = canonical_action(body, agent=standing.agent, environment=standing.environment, verb=body.verb)
     digest = action_digest(canonical)
-    write_decision(
-        new=NewDecision(
-            id=decision_id,
-            agent_id=standing.agent_id,
-            agent=standing.agent,
-            team=standing.team,
-            key_id=principal.public_id,
-            environment=standing.environment,
-            version=standing.version,
-            run_id=run_id,
-            step=body.step,
-            task=body.task,
-            purpose=body.purpose,
-            idempotency_key=key,
-            body_digest=asked.digest,
-            digest=digest,
-            verb=body.verb,
-            action=action,
-            verdict=verdict,
-            policy_revision=standing.policy_revision,
-            executor_id=executor.pk if executor else None,
-            estimated_cost_nanousd=body.estimated_cost_nanousd,
-            dry_run=body.dry_run,
-            body=asked.raw,
-        ),
-        by=principal,
-        now=now,
-    )
+    action, verdict, now = _settle(standing, snapshot, asked, decision_id, clock)
     grant = approval = None
-    if verdict.effect == Effect.ALLOW and not body.dry_run:
-        limits.admit(verdict.limits, decision_id=decision_id, now=now)
-        grant = write_grant(
-            new=NewGrant(
-                decision_id=decision_id,
-                approval_id=None,
+    # Nobody reads what these answer: one round trip, under the lock of a budget that others wait for.
+    with sql.together():
+        write_decision(
+            new=NewDecision(
+                id=decision_id,
                 agent_id=standing.agent_id,
                 agent=standing.agent,
-                executor_id=executor.pk if executor else standing.agent_id,
-                agent_epoch=standing.epoch,
                 team=standing.team,
-                state=GrantState.ISSUED if executor else GrantState.REDEEMED,
+                key_id=principal.public_id,
+                environment=standing.environment,
+                version=standing.version,
+                run_id=run_id,
+                step=body.step,
+                task=body.task,
+                purpose=body.purpose,
+                idempotency_key=key,
+                body_digest=asked.digest,
                 digest=digest,
-                life=HANDED_OVER_LIFE if executor else GRANT_LIFE,
+                verb=body.verb,
+                action=action,
+                verdict=verdict,
+                policy_revision=standing.policy_revision,
+                executor_id=executor.pk if executor else None,
+                estimated_cost_nanousd=body.estimated_cost_nanousd,
+                dry_run=body.dry_run,
+                body=asked.raw,
             ),
             by=principal,
             now=now,
         )
-    elif verdict.effect == Effect.REVIEW and not body.dry_run and action is not None:
+        if verdict.effect == Effect.ALLOW and not body.dry_run:
+            limits.admit(verdict.limits, decision_id=decision_id, now=now)
+            # A tool call is redeemed by the asker itself, right before it runs.
+            redeemed_later = executor is not None or call_of(body) is not None
+            grant = write_grant(
+                new=NewGrant(
+                    decision_id=decision_id,
+                    approval_id=None,
+                    agent_id=standing.agent_id,
+                    agent=standing.agent,
+                    executor_id=executor.pk if executor else standing.agent_id,
+                    agent_epoch=standing.epoch,
+                    team=standing.team,
+                    state=GrantState.ISSUED if redeemed_later else GrantState.REDEEMED,
+                    digest=digest,
+                    life=HANDED_OVER_LIFE if redeemed_later else GRANT_LIFE,
+                ),
+                by=principal,
+                now=now,
+            )
+    if verdict.effect == Effect.REVIEW and not body.dry_run and action is not None:
         approval = hold(
             held=Held(
                 decision_id=decision_id,
@@ -157,10 +179,14 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
                 digest=digest,
                 facts=held_facts(asked, action),
                 reasons=reasons_as_json(verdict.reasons),
+                risk=risk_of(action, agent_id=standing.agent_id).tier,
+                within_seconds=body.within_seconds if isinstance(body, CallBody) else None,
             ),
             by=principal,
             now=now,
         )
+        if body.callback_url is not None:
+            keep(approval, body.callback_url)
     return answer_of(
         decision_id, verdict, digest, revision=standing.policy_revision, grant=grant,
         executor=executor.slug if executor else standing.agent, approval=approval,
@@ -175,6 +201,7 @@ def _settle(
     action, verdict, now = settled(snapshot, standing.subject(), declared_of(body), clock=clock, lock=not body.dry_run)
     if verdict.effect in {Effect.ALLOW, Effect.REVIEW}:
         verdict = limited(verdict, now=now)
+    verdict = routed(verdict, action, standing)
     if verdict.effect == Effect.REVIEW:
         verdict = _room_in_queues(verdict, standing, now)
     if verdict.effect == Effect.ALLOW:
@@ -191,14 +218,12 @@ def _settle(
 
 
 def _room_in_queues(verdict: Verdict, standing: Standing, now: datetime) -> Verdict:
-    """Throttle an agent that has too much waiting; deny where a policy names no existing queue."""
-    if Queue.objects.filter(slug__in=verdict.queues).count() != len(verdict.queues):
-        return denied(verdict, reason("evaluation_error"))
+    """Throttle an agent that has too much waiting, and what a queue has no room for."""
     sql.advisory_lock(f"approvals.pending.{standing.agent_id}")
     waiting = ApprovalRequest.objects.in_time(now).filter(agent=standing.agent_id, agent_epoch=standing.epoch)
     ends = list(waiting.order_by("expires_at").values_list("expires_at", flat=True)[:MOST_PENDING])
     if len(ends) < MOST_PENDING:
-        return verdict
+        return with_room(verdict, now=now)
     return throttled(verdict, reason("approval_queue_full", most=MOST_PENDING), retry_at=ends[0])
 
 
@@ -221,7 +246,7 @@ def _run(principal: Principal, standing: Standing, run: str | None) -> UUID | No
 
 def held_facts(asked: Asked, action: Action) -> dict[str, object]:
     """Return what reviewers see beside the bytes, and what evaluating again needs."""
-    body = asked.body
+    body, call = asked.body, call_of(asked.body)
     return {
         **action_facts(action),
         "capability": body.capability,
@@ -231,6 +256,7 @@ def held_facts(asked: Asked, action: Action) -> dict[str, object]:
         "task": body.task,
         "purpose": body.purpose,
         "estimated_cost_nanousd": body.estimated_cost_nanousd,
+        **({} if call is None else {"call": {"tool": call.tool, "server": call.server}}),
     }
 
 

@@ -55,7 +55,47 @@ class AskBody(ActionFields, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     purpose: Annotated[str, msgspec.Meta(max_length=4000)] = ""
     estimated_cost_nanousd: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)] | None = None
     executor: Label = "self"
+    callback_url: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
     dry_run: bool = False
+
+
+class ToolCall(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """The call of a tool that an action stands for; the payload holds its arguments.
+
+    Attributes:
+        tool: its name, where the agent runs it.
+        server: of the tool, where it has one.
+        arguments_sha256: of the arguments' own text, hex.
+        arguments_text: that text, where the payload says less: it holds numbers that RFC 8785 would write
+            otherwise, or cannot write.
+    """
+
+    tool: str
+    server: str | None = None
+    arguments_sha256: str
+    arguments_text: str | None = None
+
+
+class CallBody(AskBody, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a protocol for tool calls asks, in one transaction like everybody; no API takes it from outside.
+
+    Such an action is executed by the framework that made the call, with its own arguments: it is redeemed by the
+    asker, and nobody edits it.
+
+    Attributes:
+        call: the call; None in what was asked by any other way.
+        within_seconds: how long people may take to decide; their queues may allow less.
+        submission: what the protocol was sent, as it came, for telling it again.
+    """
+
+    call: ToolCall | None = None
+    within_seconds: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    submission: str | None = None
+
+
+def call_of(fields: ActionFields) -> ToolCall | None:
+    """Return the tool call that an action stands for, or None."""
+    return fields.call if isinstance(fields, CallBody) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +148,12 @@ def convert(value: Any, to: type[Any]) -> Any:
         raise Invalid(problem.detail, errors=[problem]) from error
 
 
-def read_ask(raw: bytes) -> Asked:
+def read_ask(raw: bytes, *, form: type[AskBody] = AskBody) -> Asked:
     """Read the body of an ask.
+
+    Args:
+        raw: its bytes.
+        form: what it may hold.
 
     Raises:
         Malformed, Invalid, TooLarge: see `audit.canonical.loads`; payloads end at 256 KiB.
@@ -119,13 +163,16 @@ def read_ask(raw: bytes) -> Asked:
     value = loads(raw)
     if not isinstance(value, dict):
         raise invalid("", "type", "The body must be an object.")
-    body: AskBody = convert(value, AskBody)
+    body: AskBody = convert(value, form)
     canonical = dumps(value)
     raw = canonical
     # A secret in the agent's own words helps nobody; what is executed stays as it was asked, byte for byte.
     said = {name: redact_text(text) for name in _WORDS if (text := getattr(body, name))}
     if any(getattr(body, name) != text for name, text in said.items()):
         body, raw = msgspec.structs.replace(body, **said), dumps({**value, **said})
+    if body.callback_url is not None:
+        # It may carry a signature: it is kept encrypted by itself, and in no record of what was asked.
+        raw = dumps({name: part for name, part in {**value, **said}.items() if name != "callback_url"})
     # The payload's own size matters only where the whole is larger than what it may be.
     if len(canonical) > MAX_PAYLOAD and len(dumps(body.payload)) > MAX_PAYLOAD:
         raise TooLarge("The payload exceeds 256 KiB.")
@@ -151,12 +198,13 @@ def canonical_action(fields: ActionFields, *, agent: str, environment: str, verb
     """Return the RFC 8785 form of what is approved and executed; SHA-256 over it is the digest.
 
     Args:
-        fields: destination, units, amount and payload as declared; null where left out.
+        fields: destination, units, amount and payload as declared; null where left out. Only a tool call has
+            the member ``call``.
         agent: slug.
         environment: where.
         verb: what.
     """
-    amount = fields.amount
+    amount, call = fields.amount, call_of(fields)
     return dumps(
         {
             "agent": agent,
@@ -166,6 +214,7 @@ def canonical_action(fields: ActionFields, *, agent: str, environment: str, verb
             "units": fields.units,
             "amount": {"value": amount.value, "currency": amount.currency} if amount else None,
             "payload": fields.payload,
+            **({} if call is None else {"call": msgspec.to_builtins(call)}),
         }
     )
 

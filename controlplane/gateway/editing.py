@@ -29,6 +29,7 @@ from controlplane.gateway.bodies import (
     convert,
     declare,
 )
+from controlplane.gateway.routing import risk_of, routed
 from controlplane.gateway.verdicts import judged
 from policies import snapshots
 from policies.destinations import DestinationInvalid, check_destination
@@ -94,8 +95,8 @@ def _edit(request_id: UUID, revision: int, change: Edit, by: User, clock: Clock)
     standing = facts.by_agent(agent_id=asked.agent_id, environment=asked.decision.environment)
     now = clock()
     request = lock_pending(request_id=request_id, revision=revision, now=now)
-    require_edit(request, by, queues=list(request.queues.all()))
     current = current_revision(request)
+    require_edit(request, by, queues=list(request.queues.all()), facts=current.facts)
     old = of_revision(current, verb=request.decision.verb)
     fields = _merged(change, bytes(current.body), old.facts["declared_data_classes"])
     declared = declare(
@@ -107,6 +108,7 @@ def _edit(request_id: UUID, revision: int, change: Edit, by: User, clock: Clock)
     )
     snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
     action, verdict = judged(snapshot, standing.subject(), declared, now=now)
+    verdict = routed(verdict, action, standing)
     if verdict.effect == Effect.DENY or action is None:
         problems = [Problem("", reason.code, reason.text) for reason in verdict.reasons]
         raise RefusedByPolicy(errors=problems)
@@ -129,6 +131,7 @@ def _edit(request_id: UUID, revision: int, change: Edit, by: User, clock: Clock)
             },
             reasons=reasons_as_json(verdict.reasons),
             queues=verdict.queues,
+            risk=risk_of(action, agent_id=request.agent_id).tier,
             by=by,
             now=now,
         )

@@ -13,18 +13,23 @@ from audit.refusals import Refusal
 from controlplane.gateway import asking, redeeming, reporting
 from controlplane.gateway.answers import Answer
 from controlplane.gateway.asking import Clock
+from controlplane.gateway.bodies import AskBody
 from controlplane.gateway.redeeming import Redeemed
 from controlplane.operating.metrics import counts
 from registry.authentication import Principal
 from runs.operations import IngestOutcome, ItemResult
 
 
-def ask(*, principal: Principal, key: str | None, raw: bytes, clock: Clock = sql.clock) -> Answer:
+def ask(
+    *, principal: Principal, key: str | None, raw: bytes, form: type[AskBody] = AskBody, clock: Clock = sql.clock
+) -> Answer:
     """Answer an agent's question: `controlplane.gateway.asking.ask`, counted and timed."""
     began = time.perf_counter()
     try:
-        answer = asking.ask(principal=principal, key=key, raw=raw, clock=clock)
+        answer = asking.ask(principal=principal, key=key, raw=raw, form=form, clock=clock)
     except Exception:
+        # Whatever it is, and it goes on unchanged: an agent that was told nothing is counted, or a fault of ours
+        # would show in the metrics as fewer questions.
         counts.not_decided(environment=principal.environment)
         raise
     counts.decided(
@@ -43,6 +48,7 @@ def redeem(
     try:
         redeemed = redeeming.redeem(principal=principal, action_id=action_id, key=key, digest=digest, clock=clock)
     except Exception as error:
+        # As in `ask`: counted whatever it is, and raised again.
         counts.redeemed(result=_code(error))
         raise
     counts.redeemed(result="redeemed")
@@ -54,6 +60,7 @@ def outcome(*, principal: Principal, action_id: UUID, succeeded: bool, **said: A
     try:
         grant = reporting.outcome(principal=principal, action_id=action_id, succeeded=succeeded, **said)
     except Exception as error:
+        # As in `ask`.
         counts.reported(result=_code(error))
         raise
     counts.reported(result="succeeded" if succeeded else "failed")

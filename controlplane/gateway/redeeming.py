@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from approvals.models import ApprovalRequest, Grant, Queue
+from approvals.models import ApprovalRequest, Grant
 from approvals.operations import Held, hold, redeem_grant, revoke_grant
 from approvals.operations.grants import GRANT_LIFE, HANDED_OVER_LIFE
 from approvals.operations.overruling import overruling_stands
@@ -31,16 +31,17 @@ from audit.refusals import Forbidden, Refusal
 from audit.transitions import note
 from controlplane.gateway import standing as facts
 from controlplane.gateway.answers import moment
-from controlplane.gateway.approved import Approved, find_decision, of_decision, of_request
+from controlplane.gateway.approved import Approved, find_decision, is_intact, of_decision, of_request
 from controlplane.gateway.asking import Clock, action_facts
 from controlplane.gateway.bodies import read_key
+from controlplane.gateway.routing import risk_of, routed
 from controlplane.gateway.standing import Standing
 from controlplane.gateway.verdicts import limited, reserved, settled
 from costs.budgets import release
 from policies import limits, snapshots
 from policies.facts import Action, Verdict
 from policies.models import Decision
-from policies.operations.decisions import reasons_as_json
+from policies.operations.decisions import keep_obligations, reasons_as_json
 from policies.states import Effect
 from registry.authentication import Principal
 from registry.models import AgentKey
@@ -57,10 +58,12 @@ class Redeemed:
     Attributes:
         grant: the grant, used up.
         approved: the action.
+        obligations: what whoever executes has to do besides.
     """
 
     grant: Grant
     approved: Approved
+    obligations: list[dict[str, Any]]
 
     def as_json(self) -> dict[str, Any]:
         """Return the body of the answer; ``canonical`` is the text whose SHA-256 gives the digest."""
@@ -73,6 +76,7 @@ class Redeemed:
             "digest": self.approved.digest,
             "canonical": self.approved.canonical.decode(),
             "action": json.loads(self.approved.canonical),
+            "obligations": self.obligations,
         }
 
 
@@ -124,13 +128,17 @@ def _redeem(principal: Principal, action_id: UUID, key: str, digest: str, clock:
     if grant.executor_id != principal.agent_id:
         raise Forbidden("Only the executor named in the grant may redeem it.")
     request = _request_of(grant)
-    approved = of_request(request) if request else of_decision(decision)
     now = clock()
+    if request is not None and not is_intact(request):
+        # Not the bytes that people approved, whoever changed them where they lie.
+        note(grant, kind="security.payload_mismatch", by=principal, now=now, before=grant.digest, after=digest)
+        return DigestMismatch()
+    approved = of_request(request) if request else of_decision(decision)
     if digest != grant.digest or approved.digest != grant.digest:
         note(grant, kind="security.payload_mismatch", by=principal, now=now, before=grant.digest, after=digest)
         return DigestMismatch()
     if grant.state not in {GrantState.ISSUED, GrantState.REVOKED, GrantState.EXPIRED}:
-        return _again(grant, standing, approved, key)
+        return _again(decision, grant, standing, approved, key)
     if grant.state == GrantState.REVOKED:
         return NotGranted("The grant was revoked.")
     if grant.state == GrantState.EXPIRED or now >= grant.expires_at:
@@ -143,7 +151,7 @@ def _redeem(principal: Principal, action_id: UUID, key: str, digest: str, clock:
     return _evaluate(case)
 
 
-def _again(grant: Grant, standing: Standing, approved: Approved, key: str) -> Redeemed | Refusal:
+def _again(decision: Decision, grant: Grant, standing: Standing, approved: Approved, key: str) -> Redeemed | Refusal:
     """Answer a redemption of what was redeemed before: the same key gets the same answer, if it still may act."""
     if not grant.redeem_key or grant.redeem_key != key:
         return AlreadyRedeemed()
@@ -151,7 +159,7 @@ def _again(grant: Grant, standing: Standing, approved: Approved, key: str) -> Re
         return NotGranted("The agent was transferred.")
     if not _acts(standing) or not _acts(_executor(grant, standing)):
         return NotNow("The agent is not active.")
-    return Redeemed(grant, approved)
+    return Redeemed(grant, approved, decision.obligations)
 
 
 def _evaluate(case: _Case) -> Redeemed | Refusal:
@@ -160,6 +168,7 @@ def _evaluate(case: _Case) -> Redeemed | Refusal:
     snapshot = snapshots.current(digest=standing.policy_digest, catalogue=standing.catalogue)
     subject = standing.subject()
     action, verdict, now = settled(snapshot, subject, case.approved.declared, clock=case.clock)
+    verdict = routed(verdict, action, standing, risk=request.risk if request else "")
     if verdict.effect == Effect.DENY:
         return _denied(case, verdict, now)
     if verdict.effect == Effect.THROTTLE:
@@ -180,7 +189,8 @@ def _evaluate(case: _Case) -> Redeemed | Refusal:
         now=now,
         details={"policy_revision": standing.policy_revision, "version": standing.version},
     )
-    return Redeemed(case.grant, case.approved)
+    obligations = keep_obligations(decision=case.decision, found=verdict.obligations)
+    return Redeemed(case.grant, case.approved, obligations)
 
 
 def _take(case: _Case, verdict: Verdict, now: datetime) -> Refusal | None:
@@ -277,7 +287,7 @@ def _not_now(case: _Case, verdict: Verdict, now: datetime, *, extend: bool) -> R
         return NotNow(_words(verdict))
     grant = case.grant
     until = verdict.retry_at + (GRANT_LIFE if grant.approval_id else HANDED_OVER_LIFE)
-    if extend and until > grant.expires_at:
+    if extend and until > grant.expires_at and not case.approved.is_call:
         Grant.objects.filter(pk=grant.pk, state=GrantState.ISSUED).update(expires_at=until)
         note(grant, kind="grant.extended", by=case.principal, now=now, details={"until": moment(until)})
     seconds = max(1, int((verdict.retry_at - now).total_seconds()) + 1)
@@ -290,8 +300,9 @@ def _held_again(case: _Case, verdict: Verdict, action: Action | None, now: datet
     """Open a new request: the policy of now wants people who were not asked."""
     if action is None:
         return _revoked(case, "the action can no longer be read", now)
-    if Queue.objects.filter(slug__in=verdict.queues).count() != len(verdict.queues):
-        return _revoked(case, "the policy names an unknown queue", now)
+    if case.approved.is_call:
+        # Approved is final there: the agent asks anew, and is held then.
+        return _revoked(case, "another review is required", now)
     revoke_grant(grant=case.grant, reason="another review is required", by=case.principal, now=now)
     standing, approved = case.standing, case.approved
     again = hold(
@@ -306,6 +317,7 @@ def _held_again(case: _Case, verdict: Verdict, action: Action | None, now: datet
             digest=approved.digest,
             facts={**_declared_facts(approved), **action_facts(action)},
             reasons=reasons_as_json(verdict.reasons),
+            risk=risk_of(action, agent_id=standing.agent_id).tier,
             author_id=current_revision(case.request).author_id if case.request else None,
         ),
         by=case.principal,

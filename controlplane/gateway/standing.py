@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from audit import sql
 from audit.refusals import Unauthenticated
 from policies.facts import Subject
@@ -94,8 +92,10 @@ def by_key(*, agent_id: int, key_id: int, environment: str, idempotency_key: str
     Raises:
         Unauthenticated: the key was revoked or has expired since it was authenticated.
     """
-    sql.shared_lock(agent_lock(agent_id))
-    row = _one(_BY_KEY, [idempotency_key, environment, key_id])
+    # One round trip; each statement still sees what was committed when it began, the second after the lock.
+    with sql.together():
+        sql.shared_lock(agent_lock(agent_id))
+        row = _one(_BY_KEY, [idempotency_key, environment, key_id])
     if row is None or row[15] != "live" or sql.read_stamp(row[16]) <= now:
         raise Unauthenticated
     earlier = sql.read_key(row[18]) if row[18] else None
@@ -113,7 +113,8 @@ def by_agent(*, agent_id: int, environment: str, lock: bool = True) -> Standing:
 
 
 def _one(statement: str, parameters: list[Any]) -> Any:
-    with connection.cursor() as cursor:
+    # A cursor of its own: in one round trip with the lock, a shared one would answer with the lock's row first.
+    with sql.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchone()
 

@@ -11,7 +11,7 @@ from typing import Any
 from audit.refusals import Missing, invalid
 from controlplane.gateway import standing as facts
 from controlplane.gateway.approved import of_decision
-from controlplane.gateway.bodies import AskBody, convert, declared_of
+from controlplane.gateway.bodies import AskBody, CallBody, convert, declared_of
 from controlplane.gateway.verdicts import judged
 from policies import snapshots
 from policies.compile import compile_set
@@ -121,7 +121,7 @@ def declared_body(decision: Decision) -> AskBody:
     payload = Payload.objects.filter(pk=decision.pk).first()
     if payload is None:
         raise Missing
-    body: AskBody = convert(json.loads(bytes(payload.body)), AskBody)
+    body: AskBody = convert(json.loads(bytes(payload.body)), CallBody)
     return body
 
 
@@ -135,11 +135,13 @@ def _judged(revision: Revision | None, subject: Subject, declared: Declared, *, 
     policies = parse(revision.document) if revision else PolicySet({})
     verbs = snapshots.verbs_in_force()
     action, verdict = judged(compile_set(policies, verbs, None), subject, declared, now=at)
-    return Tried(action, verdict, revision.number if revision else 0, _near(policies, verbs, subject, action), at)
+    return Tried(action, verdict, revision.number if revision else 0, _near(policies, verbs, subject, action, at), at)
 
 
-def _near(policies: PolicySet, verbs: dict[str, VerbSpec], subject: Subject, action: Action | None) -> tuple[Near, ...]:
-    return () if action is None else explain(policies, verbs, subject, action)
+def _near(
+    policies: PolicySet, verbs: dict[str, VerbSpec], subject: Subject, action: Action | None, at: datetime
+) -> tuple[Near, ...]:
+    return () if action is None else explain(policies, verbs, subject, action, now=at)
 
 
 def codes(verdict: Verdict) -> Sequence[str]:

@@ -15,6 +15,7 @@ from costs.budgets import BudgetRefusal, budgets_for, reserve
 from costs.in_force import BudgetSpec
 from policies import limits
 from policies.compile import Snapshot
+from policies.demands import exhausted
 from policies.engine import judge
 from policies.facts import Action, Declared, Reason, Subject, Verdict
 from policies.reasons import reason
@@ -44,16 +45,20 @@ def settled(
     Returns:
         The action, the verdict, and the time.
     """
+    if not lock or not sql.is_postgresql():
+        # SQLite's transaction shut out every other writer when it began: all is locked.
+        now = clock()
+        return *judged(snapshot, subject, declared, now=now), now
     now = sql.now()
     action, verdict = judged(snapshot, subject, declared, now=now)
     locked: set[str] = set()
     while True:
-        if lock and verdict.limits:
+        if verdict.limits:
             limits.lock(verdict.limits)
             locked |= {demand.key for demand in verdict.limits}
         now = clock()
         action, verdict = judged(snapshot, subject, declared, now=now)
-        if not lock or {demand.key for demand in verdict.limits} <= locked:
+        if {demand.key for demand in verdict.limits} <= locked:
             return action, verdict, now
 
 
@@ -79,18 +84,8 @@ def limited(verdict: Verdict, *, now: datetime) -> Verdict:
     spent = limits.first_exhausted(verdict.limits, now=now)
     if spent is None:
         return verdict
-    demand = spent.demand
-    why = reason(
-        "rate_limited",
-        policy=demand.policy,
-        rule=demand.rule,
-        admitted=spent.admitted,
-        maximum=demand.maximum,
-        seconds=demand.window_seconds,
-        units=demand.units,
-    )
     effect = Effect.DENY if spent.retry_at is None else Effect.THROTTLE
-    return _instead(verdict, effect, why, spent.retry_at)
+    return _instead(verdict, effect, exhausted(spent.demand, spent.admitted), spent.retry_at)
 
 
 def reserved(

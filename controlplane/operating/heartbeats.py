@@ -1,8 +1,8 @@
-"""Signs of life of the processes that nobody talks to: beat, which sends periodic tasks, and the worker.
+"""Signs of life of the processes beside the web server: beat, which sends periodic tasks, the worker, and the lane.
 
 Beat sends ``operating.heartbeat`` every few seconds and leaves a stamp as it does; the worker that runs the task leaves
-another. A stamp is a key in the broker that expires after a day: the time it has left says how old it is, so that
-only one clock counts, the broker's.
+another. The streaming lane leaves one from its event loop. A stamp is a key in the broker that expires after a day: the
+time it has left says how old it is, so that only one clock counts, the broker's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kombu import Connection
 
 from controlplane.addresses import celery_url
 
-BEAT, WORKER = "beat", "worker"
+BEAT, WORKER, LANE = "beat", "worker", "lane"
 TASK = "operating.heartbeat"
 # Beat sends this often; three missed ones and a moment are a standstill.
 EVERY_SECONDS = 5.0
@@ -47,7 +47,7 @@ class Background:
     """One background process as it looks from here.
 
     Attributes:
-        name: ``beat`` or ``worker``.
+        name: ``beat``, ``worker`` or ``lane``.
         pulse: what is known.
         seconds: age of its last sign of life; None where there is none.
         words: a sentence for people; ``ok`` when all is well.
@@ -60,17 +60,18 @@ class Background:
 
 
 def judge(ages: Mapping[str, int | None]) -> list[Background]:
-    """Say of beat and worker whether they live (pure).
+    """Say of beat, worker and lane whether they live (pure).
 
     While beat is silent the worker has nothing to answer, so its silence is measured against beat's last word.
 
     Args:
         ages: milliseconds since each one's last sign of life, None where there is none.
     """
-    beat, worker = ages.get(BEAT), ages.get(WORKER)
+    beat, worker, lane = ages.get(BEAT), ages.get(WORKER), ages.get(LANE)
     return [
         _background(BEAT, beat, late=beat or 0, doing="has sent nothing"),
         _background(WORKER, worker, late=(worker or 0) - _without_word(beat), doing="has done nothing"),
+        _background(LANE, lane, late=lane or 0, doing="has shown no sign of life"),
     ]
 
 
@@ -109,7 +110,7 @@ def stamp(name: str) -> None:
     """Leave a sign of life. A broker that is away is the broker's news: it is logged, nothing more.
 
     Args:
-        name: ``beat`` or ``worker``.
+        name: ``beat``, ``worker`` or ``lane``.
     """
     try:
         with broker() as client:
@@ -125,7 +126,7 @@ def ages() -> dict[str, int | None]:
         Exception: the broker does not answer; which one depends on the driver.
     """
     with broker() as client:
-        left = {name: int(client.pttl(_key(name))) for name in (BEAT, WORKER)}
+        left = {name: int(client.pttl(_key(name))) for name in (BEAT, WORKER, LANE)}
     return {name: _LIFE_MS - life if life >= 0 else None for name, life in left.items()}
 
 
@@ -145,7 +146,7 @@ class Watch:
         self._until = 0.0
 
     def seen(self) -> list[Background]:
-        """Return beat and worker; never raises. Where the broker is away, both are unknown."""
+        """Return beat, worker and lane; never raises. Where the broker is away, all are unknown."""
         with self._lock:
             if time.monotonic() >= self._until:
                 self._seen = self._ask()
@@ -158,14 +159,14 @@ class Watch:
             return judge(self.look())
         except Exception as error:  # noqa: BLE001  # as above; whoever draws a page must not fail by it
             logger.warning("signs of life cannot be read", error=repr(error))
-            return [Background(name, Pulse.UNKNOWN, None, "the broker is away") for name in (BEAT, WORKER)]
+            return [Background(name, Pulse.UNKNOWN, None, "the broker is away") for name in (BEAT, WORKER, LANE)]
 
 
 _watch = Watch(ages)
 
 
 def health_of_background() -> list[Background]:
-    """Return how beat and worker look, at most a few seconds old. Never raises: for every page's header."""
+    """Return how beat, worker and lane look, at most a few seconds old. Never raises: for every page's header."""
     return _watch.seen()
 
 

@@ -1,4 +1,4 @@
-"""The processes of an installation: broker, web, worker, beat."""
+"""The processes of an installation: broker, web, lane, worker, sender, beat."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from controlplane.supervisor.processes import Plan
 
 # The longest task, and a moment to write down that it was the longest.
 _TASK_SECONDS = 300 + 10
-ROLES = ("web", "worker", "beat")
+# A pass of the sender, and its slowest call.
+_PASS_SECONDS = 20 + 20
+ROLES = ("web", "lane", "worker", "sender", "beat")
 _BROKERS_ON_PATH = ("valkey-server", "redis-server")
 
 
@@ -27,7 +29,7 @@ class NoBroker(Exception):
 
 def plan_of(role: str, environment: Environment, root: Path) -> Plan:
     """Return how one process of `ROLES` is run, for containers and service managers that run each alone."""
-    return {"web": web, "worker": worker, "beat": beat}[role](environment, root)
+    return {"web": web, "lane": lane, "worker": worker, "sender": sender, "beat": beat}[role](environment, root)
 
 
 def plans(environment: Environment, root: Path) -> list[Plan]:
@@ -41,7 +43,7 @@ def plans(environment: Environment, root: Path) -> list[Plan]:
         NoBroker: an embedded broker is needed, and there is none.
     """
     own_broker = [] if environment.redis_url else [broker(environment)]
-    return [*own_broker, web(environment, root), worker(environment, root), beat(environment, root)]
+    return [*own_broker, *(plan_of(role, environment, root) for role in ROLES)]
 
 
 def broker(environment: Environment) -> Plan:
@@ -82,6 +84,18 @@ def web(environment: Environment, root: Path) -> Plan:
     )  # fmt: skip
 
 
+def lane(environment: Environment, root: Path) -> Plan:
+    """Return the streaming lane."""
+    return Plan(
+        name="lane",
+        command=(sys.executable, "-m", "controlplane.lane"),
+        folder=root,
+        patience_seconds=15,
+        may_wait=True,
+        variables=_counting(environment, "lane"),
+    )
+
+
 def worker(environment: Environment, root: Path) -> Plan:
     """Return the process that runs background tasks."""
     return Plan(
@@ -94,6 +108,21 @@ def worker(environment: Environment, root: Path) -> Plan:
         patience_seconds=_TASK_SECONDS,
         may_wait=True,
         variables=_counting(environment, "worker"),
+    )  # fmt: skip
+
+
+def sender(environment: Environment, root: Path) -> Plan:
+    """Return the process that sends to the outside: what hangs there must not hold up the worker, which seals."""
+    return Plan(
+        name="sender",
+        command=(
+            *_celery("worker"), "--queues", "outgoing", "--pool", "solo", "--loglevel", environment.log_level,
+            "--hostname", "sender@controlplane", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        ),
+        folder=root,
+        patience_seconds=_PASS_SECONDS,
+        may_wait=True,
+        variables=_counting(environment, "sender"),
     )  # fmt: skip
 
 

@@ -17,16 +17,26 @@ _STAMP = ".collected-from"
 
 
 class PortTaken(Exception):
-    """The web server could not listen where it should. The text says why and what to do."""
+    """A server could not listen where it should. The text says why and what to do."""
 
 
-def check_port(environment: Environment) -> None:
-    """Try to listen on the web server's address for a moment.
+def check_ports(environment: Environment) -> None:
+    """Try the web server's and the lane's address. Raises as `check_port`."""
+    check_port(environment.host, environment.port, variable="CONTROLPLANE_PORT")
+    check_port(environment.host, environment.lane_port, variable="CONTROLPLANE_LANE_PORT")
+
+
+def check_port(host: str, port: int, *, variable: str) -> None:
+    """Try to listen on an address for a moment.
+
+    Args:
+        host: the address.
+        port: its port.
+        variable: the setting that names the port.
 
     Raises:
         PortTaken: it cannot be listened on.
     """
-    host, port = environment.host, environment.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -35,9 +45,9 @@ def check_port(environment: Environment) -> None:
             probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            reason = f"Port {port} on {host} is taken by another program. Stop it, or set CONTROLPLANE_PORT."
+            reason = f"Port {port} on {host} is taken by another program. Stop it, or set {variable}."
         elif error.errno == errno.EACCES:
-            reason = f"Port {port} needs rights that this user does not have. Set CONTROLPLANE_PORT above 1023."
+            reason = f"Port {port} needs rights that this user does not have. Set {variable} above 1023."
         else:
             reason = f"{host} is not an address of this machine ({error.strerror}). Set CONTROLPLANE_HOST."
         raise PortTaken(reason) from error

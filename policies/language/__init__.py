@@ -2,7 +2,7 @@
 
 from audit.refusals import Problem
 from policies.language.reading import dump, parse
-from policies.language.shapes import AppliesTo, Limit, Policy, PolicySet, PolicyTest, Rule
+from policies.language.shapes import AppliesTo, Limit, Policy, PolicySet, PolicyTest, Rule, Split
 from registry.documents import DocumentInvalid
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PolicyTest",
     "Problem",
     "Rule",
+    "Split",
     "dump",
     "parse",
 ]

@@ -11,8 +11,10 @@ from typing import Any, Final
 from audit.canonical import MAX_INTEGER, check
 from audit.refusals import Invalid
 from policies.facts import Declared
-from policies.language.rules import KEYS, LATER, as_date, read_rule
+from policies.language.rules import KEYS, read_rule
 from policies.language.shapes import EFFECTS, MODES, AppliesTo, Policy, PolicySet, PolicyTest, Rule
+from policies.language.windows import as_date
+from policies.provenance import SOURCES
 from registry.amounts import AmountInvalid, Money, parse_money
 from registry.catalogue import CAPABILITIES, is_verb
 from registry.documents import SLUG, Problems, Section, join
@@ -21,7 +23,7 @@ _SCOPES: Final = ("agents", "teams", "tags", "environments")
 _POLICY: Final = ("applies_to", "mode", "rules", "tests")
 _TEST: Final = ("action", "agent", "at", "expect")
 _ACTION: Final = (
-    "verb", "capability", "destination", "units", "amount", "payload", "data_classes", "data_scopes",
+    "verb", "capability", "destination", "units", "amount", "payload", "data_classes", "data_scopes", "provenance",
 )  # fmt: skip
 
 
@@ -47,15 +49,16 @@ def dump(policy_set: PolicySet, *, native_dates: bool = False) -> dict[str, Any]
 
     Args:
         policy_set: from `parse`.
-        native_dates: holidays as dates, for a YAML writer; as text otherwise, for JSON.
+        native_dates: dates as dates, for a YAML writer; as text otherwise, for JSON.
     """
     found = {slug: json.loads(policy.document) for slug, policy in sorted(policy_set.policies.items())}
     if native_dates:
         for policy in found.values():
-            for rule in policy.get("rules", ()):
-                for body in rule.values():
-                    if "holidays" in body:
-                        body["holidays"] = [as_date(day) for day in body["holidays"]]
+            for kind, body in (pair for rule in policy.get("rules", ()) for pair in rule.items()):
+                if "holidays" in body:
+                    body["holidays"] = [as_date(day) for day in body["holidays"]]
+                if kind == "freeze":
+                    body.update({key: as_date(body[key]) or body[key] for key in ("from", "until")})
     return found
 
 
@@ -127,15 +130,24 @@ def _declared(section: Section) -> Declared | None:
     payload = _payload(section)
     data_classes = frozenset(section.slugs("data_classes"))
     data_scopes = frozenset(section.slugs("data_scopes")) if section.has("data_scopes") else None
-    if section.has("provenance"):
-        section.take("provenance")
-        section.add("provenance", "later_version", f"“provenance” {LATER}.")
+    provenance = _claims(section)
     section.close()
     if verb is None:
         return None
-    return Declared(
-        verb, capability, destination, units, amount, payload, data_classes, data_scopes, MappingProxyType({})
-    )
+    return Declared(verb, capability, destination, units, amount, payload, data_classes, data_scopes, provenance)
+
+
+def _claims(section: Section) -> Mapping[str, str]:
+    """Return where a test's values came from: JSON pointer → source."""
+    inner = section.section("provenance")
+    if inner is None:
+        return MappingProxyType({})
+    found = {pointer: inner.choice(pointer, SOURCES) for pointer in inner.names()}
+    try:
+        check(dict.fromkeys(found))
+    except Invalid:
+        section.add("provenance", "unstorable_text", "Text must not hold NUL or lone surrogates.")
+    return MappingProxyType({pointer: source for pointer, source in found.items() if source is not None})
 
 
 def _amount(section: Section) -> Money | None:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
 from typing import Final, TypeVar
-from zoneinfo import ZoneInfo
 
-from policies.hours import MIDNIGHT, Hours
-from policies.language.shapes import KINDS, LIMIT_BY, Limit, Rule
+from audit.canonical import check
+from audit.refusals import Invalid
+from policies.conditions import Condition, ExpressionInvalid, read_condition
+from policies.language.guards import read_limit, read_split
+from policies.language.shapes import KINDS, Rule
+from policies.language.windows import read_freeze, read_hours
+from policies.obligations import MOST, Obligation, parse_obligation
+from policies.provenance import SOURCES, Provenance
 from policies.selectors import SelectorInvalid, Selectors, parse_destination_pattern, parse_verb_pattern
 from registry.amounts import AmountInvalid, Money, parse_money
 from registry.catalogue import CAPABILITIES
-from registry.documents import SLUG, Problems, Section, join
+from registry.documents import SLUG, Problems, Section
+from registry.pointers import Pointer, parse_pointer
 
-_SELECTORS: Final = ("verb", "destination", "data_class", "capability", "amount_over")
+_SELECTORS: Final = ("verb", "destination", "data_class", "capability", "amount_over", "provenance", "when")
 # Keys of each kind, in the order in which they are written back.
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "allow": ("name", *_SELECTORS, "batch"),
-    "review": ("name", *_SELECTORS, "batch", "queue"),
+    "allow": ("name", *_SELECTORS, "batch", "obligations"),
+    "review": ("name", *_SELECTORS, "batch", "queue", "obligations"),
     "forbid": ("name", *_SELECTORS),
     "limit": ("name", *_SELECTORS, "units", "per", "by"),
+    "split": ("name", *_SELECTORS, "distinct", "sum", "max", "per", "by"),
     "hours": ("name", *_SELECTORS, "zone", "days", "from", "until", "holidays"),
+    "freeze": ("name", *_SELECTORS, "zone", "from", "until"),
 }
-_LATER_KINDS: Final = frozenset({"split", "freeze"})
-_LATER_KEYS: Final = ("provenance", "when")
-LATER: Final = "arrives in a later version"
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERMITTING: Final = frozenset({"allow", "review"})
 _Pattern = TypeVar("_Pattern")
 
 
@@ -52,9 +53,6 @@ def read_rule(problems: Problems, pointer: str, raw: object) -> Rule | None:
         problems.add(pointer, "wrong_type", f"A rule has exactly one kind: {', '.join(KINDS)}.")
         return None
     kind = kinds[0]
-    if kind in _LATER_KINDS:
-        outer.add(kind, "later_version", f"“{kind}” {LATER}.")
-        return None
     if kind not in KINDS:
         outer.add(kind, "unknown_field", f"“{kind}” is not a kind of rule; known are {', '.join(KINDS)}.")
         return None
@@ -66,17 +64,16 @@ def _read(kind: str, section: Section) -> Rule | None:
     name = section.text("name", required=True)
     if name is not None and SLUG.fullmatch(name) is None:
         section.add("name", "invalid_name", f"“{name}” is not a slug (a-z, 0-9, - and _).")
-    for key in _LATER_KEYS:
-        if section.has(key):
-            section.take(key)
-            section.add(key, "later_version", f"“{key}” {LATER}.")
     selectors = _selectors(kind, section)
-    batch = section.integer("batch") if kind in {"allow", "review"} else None
+    batch = section.integer("batch") if kind in _PERMITTING else None
     queue = section.text("queue", required=True) if kind == "review" else None
-    limit = _limit(section) if kind == "limit" else None
-    hours = _hours(section) if kind == "hours" else None
+    limit = read_limit(section) if kind == "limit" else None
+    split = read_split(section) if kind == "split" else None
+    hours = read_hours(section) if kind == "hours" else None
+    freeze = read_freeze(section) if kind == "freeze" else None
+    obligations = _obligations(section) if kind in _PERMITTING else ()
     section.close()
-    return None if name is None else Rule(kind, name, selectors, batch, queue, limit, hours)
+    return None if name is None else Rule(kind, name, selectors, batch, queue, limit, hours, split, freeze, obligations)
 
 
 def _selectors(kind: str, section: Section) -> Selectors:
@@ -92,6 +89,8 @@ def _selectors(kind: str, section: Section) -> Selectors:
         data_classes=frozenset(section.slugs("data_class")),
         capabilities=frozenset(text for _, text in capabilities),
         amount_over=_amount_over(kind, section),
+        provenance=_provenance(kind, section),
+        when=_condition(section),
     )
 
 
@@ -120,82 +119,62 @@ def _amount_over(kind: str, section: Section) -> Money | None:
         return None
 
 
-def _limit(section: Section) -> Limit | None:
-    units = section.integer("units", required=True)
-    seconds = section.duration("per", required=True)
-    by = section.choice("by", LIMIT_BY)
-    return None if units is None or seconds is None else Limit(units, seconds, by)
-
-
-def _hours(section: Section) -> Hours | None:
-    zone = _zone(section)
-    days = _days(section)
-    opens, closes = _clock(section, "from"), _clock(section, "until")
-    holidays = _holidays(section)
-    if opens is None or closes is None or zone is None:
+def _provenance(kind: str, section: Section) -> Provenance | None:
+    """Read a source, a list of sources, or ``{at: pointers, from: sources}``."""
+    raw = section.take("provenance")
+    if not section.has("provenance"):
         return None
-    if opens == closes and section.take("until") != "24:00":
-        section.add("until", "out_of_range", "Nothing is open from a time until the same time.")
-    return Hours(zone, days, opens, closes, holidays)
+    if kind == "allow":
+        # Only the agent says where its values came from, and what it says permits nothing.
+        section.add("provenance", "not_here", "An allow has no provenance; put it into a review or forbid.")
+        return None
+    if not isinstance(raw, Mapping):
+        return _from(section, "provenance", ())
+    inner = Section(section.problems, section.at("provenance"), raw)
+    if not inner.has("at"):
+        inner.add("at", "missing", "“at” is required: one JSON pointer into the payload, or several.")
+    places = []
+    for where, text in inner.texts("at"):
+        try:
+            check(text)
+            places.append(parse_pointer(text))
+        except (ValueError, Invalid) as error:
+            section.problems.add(where, "invalid_pointer", str(error))
+    if not inner.has("from"):
+        inner.add("from", "missing", "“from” is required: one source, or several.")
+    found = _from(inner, "from", tuple(places))
+    inner.close()
+    return found if places else None
 
 
-def _zone(section: Section) -> ZoneInfo | None:
-    name = section.text("zone", required=True)
-    if name is None:
+def _from(section: Section, key: str, places: tuple[Pointer, ...]) -> Provenance:
+    sources = section.texts(key)
+    for where, text in sources:
+        if text not in SOURCES:
+            section.problems.add(where, "unknown_value", f"“{text}” is not one of {', '.join(SOURCES)}.")
+    named = frozenset(text for _, text in sources)
+    return Provenance(named, places) if places else Provenance(named)
+
+
+def _condition(section: Section) -> Condition | None:
+    text = section.text("when")
+    if text is None:
         return None
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        section.add("zone", "unknown_zone", f"“{name}” is not an IANA time zone, such as Europe/Berlin.")
+        return read_condition(text)
+    except ExpressionInvalid as error:
+        section.add("when", "invalid_condition", str(error))
         return None
 
 
-def _days(section: Section) -> frozenset[int]:
-    if not section.has("days"):
-        return frozenset(range(7))
-    days: set[int] = set()
-    for where, text in section.texts("days"):
-        first, _, last = text.partition("-")
-        if first not in _DAYS or (last or first) not in _DAYS or text.endswith("-"):
-            section.problems.add(where, "unknown_value", "Write days as mon, or as mon-fri; or a list of these.")
-            continue
-        start, end = _DAYS.index(first), _DAYS.index(last or first)
-        # fri-mon goes round the end of the week.
-        days.update(day % 7 for day in range(start, end + 1 if end >= start else end + 8))
-    return frozenset(days)
-
-
-def _clock(section: Section, key: str) -> time | None:
-    value = section.take(key, required=True)
-    if not section.has(key):
-        return None
-    if isinstance(value, str) and _CLOCK.fullmatch(value):
-        return time.fromisoformat(value)
-    if key == "until" and value == "24:00":
-        return MIDNIGHT
-    section.add(key, "invalid_time", 'Write a time of day in quotes: "09:00".')
-    return None
-
-
-def _holidays(section: Section) -> frozenset[date]:
-    found = set()
-    for index, item in enumerate(section.items("holidays")):
-        day = as_date(item)
-        if day is None:
-            where = join(section.at("holidays"), index)
-            section.problems.add(where, "invalid_date", "Write a holiday as a date: 2026-12-25.")
-        else:
-            found.add(day)
-    return frozenset(found)
-
-
-def as_date(value: object) -> date | None:
-    """Return a date from YAML's own form or from text, None for anything else."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    if isinstance(value, str) and _DATE.fullmatch(value):
+def _obligations(section: Section) -> tuple[Obligation, ...]:
+    found = []
+    texts = section.texts("obligations")
+    for where, text in texts:
         try:
-            return date.fromisoformat(value)
-        except ValueError:
-            return None
-    return None
+            found.append(parse_obligation(text))
+        except ValueError as error:
+            section.problems.add(where, "unknown_value", str(error))
+    if len(texts) > MOST:
+        section.add("obligations", "out_of_range", f"A rule has at most {MOST} obligations.")
+    return tuple(dict.fromkeys(found))

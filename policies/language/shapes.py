@@ -8,13 +8,17 @@ from datetime import datetime
 from typing import Final
 
 from policies.facts import Declared
+from policies.freezes import Freeze
 from policies.hours import Hours
+from policies.obligations import Obligation
 from policies.selectors import Selectors
 
-KINDS: Final = ("allow", "review", "forbid", "limit", "hours")
+KINDS: Final = ("allow", "review", "forbid", "limit", "split", "hours", "freeze")
 MODES: Final = ("enforce", "shadow")
 EFFECTS: Final = ("allow", "deny", "review", "throttle")
 LIMIT_BY: Final = ("agent", "team", "verb", "destination")
+SUMS: Final = ("units", "amount")
+DISTINCT: Final = ("destination",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,25 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """How much may be reached in small steps.
+
+    Attributes:
+        counts: ``destination`` for distinct destinations, or of `SUMS`.
+        maximum: in any window; billionths of the currency where money is summed.
+        seconds: length of the sliding window.
+        by: of `LIMIT_BY`; each value has its own window.
+        currency: ISO 4217, where money is summed.
+    """
+
+    counts: str
+    maximum: int
+    seconds: int
+    by: str
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule.
 
@@ -53,6 +76,9 @@ class Rule:
         queue: whom a ``review`` asks.
         limit: only of a ``limit``.
         hours: only of an ``hours``.
+        split: only of a ``split``.
+        freeze: only of a ``freeze``.
+        obligations: what an ``allow`` or ``review`` asks of whoever acts on it.
     """
 
     kind: str
@@ -62,6 +88,9 @@ class Rule:
     queue: str | None = None
     limit: Limit | None = None
     hours: Hours | None = None
+    split: Split | None = None
+    freeze: Freeze | None = None
+    obligations: tuple[Obligation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

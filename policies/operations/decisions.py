@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from audit.actors import Acting
 from audit.canonical import commitment
 from audit.operations import record
 from policies.facts import Action, Reason, Verdict
+from policies.models import Decision
 
 _COLUMNS = (
     "id", "agent_id", "team", "key_id", "environment", "version", "run_id", "step", "task", "purpose",
@@ -83,7 +84,7 @@ def write_decision(*, new: NewDecision, by: Acting, now: datetime) -> None:
     amount = action.amount if action else None
     salt = secrets.token_bytes(16)
     # Raw SQL: one decision by the ORM costs as much as the whole rest of the transaction.
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         cursor.execute(
             _INSERT,
             [
@@ -119,6 +120,23 @@ def write_decision(*, new: NewDecision, by: Acting, now: datetime) -> None:
             "codes": [reason.code for reason in verdict.reasons],
         },
     )
+
+
+def keep_obligations(*, decision: Decision, found: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
+    """Add what a redemption is obliged to do by the policies of now; the redemption's entry is that of this change.
+
+    Args:
+        decision: what was asked; its own obligations stay.
+        found: of the verdict at redemption.
+
+    Returns:
+        All of them together, as the decision has them from now on.
+    """
+    added = [dict(each) for each in found if dict(each) not in decision.obligations]
+    if added:
+        decision.obligations = [*decision.obligations, *added]
+        Decision.objects.filter(pk=decision.pk).update(obligations=decision.obligations)
+    return list(decision.obligations)
 
 
 def _decimal(value: Any) -> Any:

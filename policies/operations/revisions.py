@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
 
 from audit import sql
 from audit.canonical import digest
-from audit.refusals import Conflict, IllegalTransition, Invalid, Missing, PreconditionFailed, Problem
+from audit.refusals import Conflict, IllegalTransition, Invalid, Missing, PreconditionFailed, Problem, invalid
 from audit.transitions import move, note
 from policies import permissions, snapshots
 from policies.compile import compile_set
+from policies.dry_runs import require_conditions
 from policies.facts import Subject
 from policies.language import PolicySet, dump, parse
-from policies.models import Revision
+from policies.models import Replay, Revision
 from policies.rehearsal import rehearse
 from policies.states import RevisionState
 from registry.models import Agent, User
@@ -54,12 +56,14 @@ def published_policies() -> dict[str, Any]:
 
 
 def normal_form(document: Mapping[str, object]) -> dict[str, Any]:
-    """Return a policy document in its one normal form.
+    """Return a policy document in its one normal form; its conditions have been tried on made-up actions.
 
     Raises:
         DocumentInvalid: with a pointer to each defect.
     """
-    return dict(dump(parse(document)))
+    policies = parse(document)
+    require_conditions(policies)
+    return dict(dump(policies))
 
 
 @transaction.atomic
@@ -149,6 +153,7 @@ def publish(
     now: datetime,
     reason: str = "",
     seen: str | None = None,
+    replays: Sequence[UUID] = (),
 ) -> Revision:
     """Put a draft in force: from the next request on, in every process.
 
@@ -159,8 +164,10 @@ def publish(
         now: aware UTC.
         reason: why; kept with the revision.
         seen: digest of the draft as it was read (``If-Match``); None: whatever it says now.
+        replays: finished replays of exactly this text that the person has read; kept with the revision.
 
     Raises:
+        Invalid: one of the replays is none of theirs, not finished, or of another text.
         DraftChanged: somebody saved the draft since it was read.
         BaseMoved: another revision was published since the draft was written.
         Forbidden: a matched agent is out of reach.
@@ -176,6 +183,7 @@ def publish(
     if seen is not None and revision.digest != seen:
         raise DraftChanged(f"r{revision.number} was saved by somebody else since you read it.")
     require_base(revision, old)
+    read = _replays_read(revision, replays, by)
     wanted = parse(revision.document)
     before = parse(old.document) if old else PolicySet({})
     permissions.may_publish_change(by, before, wanted)
@@ -204,11 +212,13 @@ def publish(
             "published_at": now,
             "published_by": by,
             "tests_run": count,
+            "replays": read,
             "reason": reason or revision.reason,
         },
         details={
             "digest": revision.digest,
             "tests": count,
+            "replays": [each["id"] for each in read],
             "reason": reason or revision.reason,
             "restores": revision.restores,
         },
@@ -286,6 +296,27 @@ def _create(document: dict[str, Any], *, by: User, now: datetime, reason: str, r
         author=by,
         created_at=now,
     )
+
+
+def _replays_read(revision: Revision, replays: Sequence[UUID], by: User) -> list[dict[str, Any]]:
+    """Return what is kept of the replays that were read before publishing."""
+    if not replays:
+        return []
+    rows = Replay.objects.finished().of_digest(revision.digest).visible_to(by).filter(pk__in=replays)
+    found = {row.pk: row for row in rows.defer("memory")}
+    unknown = [place for place, pk in enumerate(replays) if pk not in found]
+    if unknown:
+        raise invalid(f"/replays/{unknown[0]}", "unknown_replay", "It is no finished replay of exactly this draft.")
+    return [
+        {
+            "id": str(row.pk),
+            "since": row.since.isoformat(),
+            "until": row.until.isoformat(),
+            "decisions": row.done,
+            **{kind: row.result[kind]["count"] for kind in ("newly_blocked", "newly_allowed", "newly_held")},
+        }
+        for row in found.values()
+    ]
 
 
 def require_base(revision: Revision, live: Revision | None) -> None:

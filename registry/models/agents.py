@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.db import models
 from simple_history.models import HistoricalRecords
@@ -91,6 +91,23 @@ class Agent(models.Model):
         return self.team.slug
 
 
+class OfAgent:
+    """What belongs to one agent, in the trail: its agent, and whoever answers for that one now."""
+
+    # Of the model beside it: a foreign key.
+    agent: Any
+
+    @property
+    def audit_agent(self) -> str:
+        """The agent's slug."""
+        return str(self.agent.slug)
+
+    @property
+    def audit_team(self) -> str:
+        """The slug of the answering team."""
+        return str(self.agent.team.slug)
+
+
 class OfAgentQuerySet(models.QuerySet[M]):
     """Readings of what belongs to one agent."""
 
@@ -107,7 +124,7 @@ class ReleaseQuerySet(OfAgentQuerySet["Release"]):
     """Readings of releases."""
 
 
-class AgentVersion(models.Model):
+class AgentVersion(OfAgent, models.Model):
     """A snapshot of an agent's definition; immutable once it leaves draft."""
 
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="versions")
@@ -136,18 +153,8 @@ class AgentVersion(models.Model):
         """``<agent>/v<number>``."""
         return f"{self.agent.slug}/v{self.number}"
 
-    @property
-    def audit_agent(self) -> str:
-        """The agent's slug."""
-        return self.agent.slug
 
-    @property
-    def audit_team(self) -> str:
-        """The slug of the answering team."""
-        return self.agent.team.slug
-
-
-class Release(models.Model):
+class Release(OfAgent, models.Model):
     """A version that is, or was, live in an environment."""
 
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="releases")
@@ -183,13 +190,3 @@ class Release(models.Model):
     def audit_id(self) -> str:
         """``<agent>/<environment>/<id>``."""
         return f"{self.agent.slug}/{self.environment}/{self.pk}"
-
-    @property
-    def audit_agent(self) -> str:
-        """The agent's slug."""
-        return self.agent.slug
-
-    @property
-    def audit_team(self) -> str:
-        """The slug of the answering team."""
-        return self.agent.team.slug

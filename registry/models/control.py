@@ -9,7 +9,7 @@ from simple_history.models import HistoricalRecords
 
 from audit.ids import new_id
 from registry import states
-from registry.models.agents import Agent
+from registry.models.agents import Agent, OfAgent, OfAgentQuerySet
 from registry.models.people import Team, User
 from registry.states import (
     CommandKind,
@@ -72,19 +72,15 @@ class Verb(models.Model):
         return self.name
 
 
-class KeyQuerySet(models.QuerySet["AgentKey"]):
+class KeyQuerySet(OfAgentQuerySet["AgentKey"]):
     """Readings of keys."""
 
     def live(self, now: datetime) -> Self:
         """Keep the keys that work at a moment."""
         return self.filter(state=KeyState.LIVE, expires_at__gt=now)
 
-    def visible_to(self, user: User) -> Self:
-        """Keep the keys of visible agents."""
-        return self.filter(agent__in=Agent.objects.visible_to(user).values("pk"))
 
-
-class AgentKey(models.Model):
+class AgentKey(OfAgent, models.Model):
     """A credential of one agent in one environment; its secret is never stored."""
 
     public_id = models.CharField(max_length=16, unique=True)
@@ -116,30 +112,16 @@ class AgentKey(models.Model):
         """The public id."""
         return self.public_id
 
-    @property
-    def audit_agent(self) -> str:
-        """The agent's slug."""
-        return self.agent.slug
 
-    @property
-    def audit_team(self) -> str:
-        """The slug of the answering team."""
-        return self.agent.team.slug
-
-
-class CommandQuerySet(models.QuerySet["Command"]):
+class CommandQuerySet(OfAgentQuerySet["Command"]):
     """Readings of commands."""
 
     def open(self) -> Self:
         """Keep the commands that the agent has not acknowledged."""
         return self.filter(state__in=(CommandState.REQUESTED, CommandState.DELIVERED))
 
-    def visible_to(self, user: User) -> Self:
-        """Keep the commands to visible agents."""
-        return self.filter(agent__in=Agent.objects.visible_to(user).values("pk"))
 
-
-class Command(models.Model):
+class Command(OfAgent, models.Model):
     """Something the agent is told to do; it polls for it and says what came of it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -170,16 +152,6 @@ class Command(models.Model):
     def audit_id(self) -> str:
         """The id."""
         return str(self.id)
-
-    @property
-    def audit_agent(self) -> str:
-        """The agent's slug."""
-        return self.agent.slug
-
-    @property
-    def audit_team(self) -> str:
-        """The slug of the answering team."""
-        return self.agent.team.slug
 
 
 class KillSwitchQuerySet(models.QuerySet["KillSwitch"]):

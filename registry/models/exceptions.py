@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 
 from registry import states
-from registry.models.agents import Agent, OfAgentQuerySet
+from registry.models.agents import Agent, OfAgent, OfAgentQuerySet
 from registry.models.control import KillSwitch
 from registry.models.people import Team, User
 from registry.states import TransferState
@@ -20,7 +20,7 @@ class KillExemptionQuerySet(OfAgentQuerySet["KillExemption"]):
     """Readings of exemptions."""
 
 
-class KillExemption(models.Model):
+class KillExemption(OfAgent, models.Model):
     """One agent that a kill switch in force does not stop; taking it back deletes the row, the trail keeps both."""
 
     switch = models.ForeignKey(KillSwitch, models.PROTECT, related_name="exemptions")
@@ -45,16 +45,6 @@ class KillExemption(models.Model):
         """``<switch>/<agent>``."""
         return f"{self.switch_id}/{self.agent.slug}"
 
-    @property
-    def audit_agent(self) -> str:
-        """The agent's slug."""
-        return self.agent.slug
-
-    @property
-    def audit_team(self) -> str:
-        """The slug of the answering team."""
-        return self.agent.team.slug
-
 
 class AgentTransferQuerySet(OfAgentQuerySet["AgentTransfer"]):
     """Readings of proposals."""
@@ -64,7 +54,7 @@ class AgentTransferQuerySet(OfAgentQuerySet["AgentTransfer"]):
         return self.filter(state=TransferState.PROPOSED)
 
 
-class AgentTransfer(models.Model):
+class AgentTransfer(OfAgent, models.Model):
     """A proposal to hand an agent to another owner or team; it changes nothing until it is accepted."""
 
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="+")
@@ -98,13 +88,3 @@ class AgentTransfer(models.Model):
     def audit_id(self) -> str:
         """``<agent>/<number>``."""
         return f"{self.agent.slug}/{self.pk}"
-
-    @property
-    def audit_agent(self) -> str:
-        """The agent's slug."""
-        return self.agent.slug
-
-    @property
-    def audit_team(self) -> str:
-        """The slug of the team that answers now."""
-        return self.agent.team.slug

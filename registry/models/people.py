@@ -14,6 +14,7 @@ from guardian.shortcuts import get_objects_for_user
 from simple_history.models import HistoricalRecords
 
 from audit.actors import Actor
+from registry.preferences import UTC_NAME, Preferences
 from registry.states import Role
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ class User(AbstractUser):
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.REVIEWER)
     must_change_password = models.BooleanField(default=False, help_text="set for a one-time password")
     shortcuts = models.BooleanField(default=True, help_text="whether single keys do something in the console")
+    zone = models.CharField(max_length=64, default=UTC_NAME, help_text="IANA time zone of the person's clock")
+    quiet_from = models.TimeField(null=True, blank=True, help_text="by the person's clock; quiet from then")
+    quiet_until = models.TimeField(null=True, blank=True, help_text="by the person's clock; not quiet any more")
+    delegate = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="+",
+        help_text="is told as well; it gives no right",
+    )  # fmt: skip
+    delegate_from = models.DateTimeField(null=True, blank=True, help_text="UTC")
+    delegate_until = models.DateTimeField(null=True, blank=True, help_text="UTC")
     session_epoch = models.PositiveIntegerField(default=0, help_text="one more ends every session of the person")
 
     objects: ClassVar[PeopleManager] = PeopleManager()
@@ -59,6 +69,32 @@ class User(AbstractUser):
     audit_type: ClassVar[str] = "person"
     audit_team = ""
     audit_agent = ""
+
+    class Meta(AbstractUser.Meta):
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(quiet_from=None, quiet_until=None)
+                | models.Q(quiet_from__isnull=False, quiet_until__isnull=False),
+                name="registry_quiet_hours_whole",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(delegate=None)
+                | models.Q(delegate_from__isnull=False, delegate_until__gt=models.F("delegate_from"))
+                & models.Q(delegate_until__isnull=False),
+                name="registry_delegate_for_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(delegate=None) | ~models.Q(delegate=models.F("id")),
+                name="registry_delegate_is_another",
+            ),
+        )
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the person chose for themselves."""
+        return Preferences(
+            self.zone, self.quiet_from, self.quiet_until, self.delegate_id, self.delegate_from, self.delegate_until
+        )
 
     @property
     def actor(self) -> Actor:

@@ -25,15 +25,16 @@ from registry.operations.people import (
     reactivate,
     set_role,
 )
-from registry.operations.preferences import forget_view, save_view, set_shortcuts
+from registry.operations.preferences import forget_view, save_view, set_clock, set_delegate, set_shortcuts
 from registry.operations.profiles import create_person, edit_person, reset_password
 from registry.operations.reverting import revert_agent, revert_verb
 from registry.operations.rotating import rotate_key
 from registry.operations.silence import note_quiet_agents
 from registry.operations.teams import grant_publish, save_team, team_facts, withdraw_publish
 from registry.operations.transfers import accept_transfer, decline_transfer, hand_over, propose_transfer
+from registry.operations.undoing import undo_pause
 from registry.operations.use import note_use
-from registry.operations.verbs import bump_catalogue, save_verb
+from registry.operations.verbs import bump_catalogue, require_one_verb_each, save_verb
 from registry.operations.versions import Evidence, create_version, discard_draft, edit_draft, promote, roll_back
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "propose_transfer",
     "put_back",
     "reactivate",
+    "require_one_verb_each",
     "reset_password",
     "resume_agent",
     "retire_agent",
@@ -87,10 +89,13 @@ __all__ = [
     "save_verb",
     "save_view",
     "send_command",
+    "set_clock",
+    "set_delegate",
     "set_role",
     "set_shortcuts",
     "team_facts",
     "transfer_agent",
+    "undo_pause",
     "withdraw_publish",
     "withdraw_right",
 ]

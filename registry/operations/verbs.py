@@ -18,6 +18,7 @@ from registry import permissions
 from registry.catalogue import dump_verb, parse_verb
 from registry.history import save_configured
 from registry.models import Verb
+from registry.tools import by_tool
 
 _BUMP = (
     "INSERT INTO registry_catalogue (id, revision, changed_at) VALUES (1, %s, %s) "
@@ -49,8 +50,22 @@ def bump_catalogue(*, now: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
+def require_one_verb_each() -> None:
+    """Check that no two verbs of the catalogue claim one tool; under the lock of whoever changed it.
+
+    Raises:
+        Conflict: naming the tool and both verbs.
+    """
+    try:
+        by_tool(parse_verb(verb.name, verb.spec) for verb in Verb.objects.order_by("name"))
+    except ValueError as error:
+        raise Conflict(str(error)) from error
+
+
 @transaction.atomic
-def save_verb(*, name: str, spec: Mapping[str, Any], by: Acting, now: datetime, fresh: bool = False) -> bool:
+def save_verb(
+    *, name: str, spec: Mapping[str, Any], by: Acting, now: datetime, fresh: bool = False, more_follow: bool = False
+) -> bool:
     """Put a verb into the catalogue, or replace its entry as a whole.
 
     Args:
@@ -59,12 +74,14 @@ def save_verb(*, name: str, spec: Mapping[str, Any], by: Acting, now: datetime, 
         by: an administrator, or an operator of every team.
         now: aware UTC.
         fresh: whether the verb must not exist yet.
+        more_follow: whether the caller saves other verbs in this transaction too, and has
+            `require_one_verb_each` look at the end: a tool may move from one verb to another.
 
     Returns:
         Whether anything changed.
 
     Raises:
-        Conflict: it exists, and must not.
+        Conflict: it exists, and must not; or another verb claims one of its tools.
         Invalid: the entry has defects, with pointers below it.
         Forbidden: the entry would change and `by` may not change the catalogue.
     """
@@ -81,6 +98,8 @@ def save_verb(*, name: str, spec: Mapping[str, Any], by: Acting, now: datetime, 
     verb = verb or Verb(name=name)
     verb.spec = normal
     save_configured(verb, by=by, now=now)
+    if not more_follow and normal.get("tools"):
+        require_one_verb_each()
     revision = bump_catalogue(now=now)
     note(
         verb,

@@ -12,8 +12,11 @@ from runs.operations.ingest import add_steps, ingest, open_run, update_run
 from runs.operations.payloads import read_payload
 from runs.operations.results import IngestOutcome, ItemResult, ItemStatus, ReportedUsage, Source
 from runs.operations.stubs import stub_run
+from runs.operations.undoing import FailureMark, Handled, undo_failure
 
 __all__ = [
+    "FailureMark",
+    "Handled",
     "IngestOutcome",
     "ItemResult",
     "ItemStatus",
@@ -29,6 +32,7 @@ __all__ = [
     "reopen_failure",
     "resolve_failure",
     "stub_run",
+    "undo_failure",
     "unmute_failure",
     "update_run",
 ]

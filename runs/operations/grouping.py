@@ -105,6 +105,7 @@ def _count(ledger: Ledger, groups: dict[str, _Group], *, by: Acting) -> None:
     agent = ledger.source.agent
     known = {row.fingerprint: row for row in fetch(Failure.objects.filter(agent=agent), "fingerprint", groups)}
     for key, found in groups.items():
+        ledger.failed += len(found.rows)
         failure = known.get(key)
         if failure is None:
             failure = _new(ledger, key, found, by=by)

@@ -11,12 +11,13 @@ from audit.refusals import Stale, invalid
 from audit.transitions import move, note
 from registry.models import AgentVersion, User
 from runs.models import Failure
+from runs.operations.undoing import Handled, mark_of
 from runs.permissions import may_be_assigned, may_handle_failure
 from runs.states import FailureState
 
 
 @transaction.atomic
-def resolve_failure(*, failure: Failure, by: Acting, now: datetime, version: AgentVersion | None = None) -> None:
+def resolve_failure(*, failure: Failure, by: Acting, now: datetime, version: AgentVersion | None = None) -> Handled:
     """Say that a failure is mended. It comes back if it happens again later.
 
     Args:
@@ -24,6 +25,9 @@ def resolve_failure(*, failure: Failure, by: Acting, now: datetime, version: Age
         by: who.
         now: aware UTC.
         version: mended in this version: older ones may still fail.
+
+    Returns:
+        What `undo_failure` needs.
 
     Raises:
         Missing, Forbidden: not theirs.
@@ -33,6 +37,7 @@ def resolve_failure(*, failure: Failure, by: Acting, now: datetime, version: Age
     may_handle_failure(by, failure)
     if version is not None and version.agent_id != failure.agent_id:
         raise invalid("/version", "other_agent", "The version belongs to another agent.")
+    before = mark_of(failure)
     move(
         failure,
         FailureState.RESOLVED,
@@ -41,6 +46,7 @@ def resolve_failure(*, failure: Failure, by: Acting, now: datetime, version: Age
         details={"version": version.number} if version else None,
         fields={"resolved_at": now, "resolved_in": version},
     )
+    return Handled(before, mark_of(failure))
 
 
 @transaction.atomic
@@ -58,7 +64,7 @@ def reopen_failure(*, failure: Failure, by: Acting, now: datetime) -> None:
 @transaction.atomic
 def mute_failure(
     *, failure: Failure, by: Acting, now: datetime, until: datetime | None = None, until_count: int | None = None
-) -> None:
+) -> Handled:
     """Silence a failure until a moment, until a number of occurrences, or until both are reached.
 
     Args:
@@ -67,6 +73,9 @@ def mute_failure(
         now: aware UTC.
         until: aware UTC, in the future.
         until_count: total number of occurrences, above the present one.
+
+    Returns:
+        What `undo_failure` needs.
 
     Raises:
         Missing, Forbidden: not theirs.
@@ -79,9 +88,11 @@ def mute_failure(
         raise invalid("/until", "out_of_range", "The moment is over.")
     if until_count is not None and until_count <= failure.count:
         raise invalid("/until_count", "out_of_range", f"There are {failure.count} occurrences already.")
+    before = mark_of(failure)
     _change(failure, muted_until=until, muted_until_count=until_count)
     details = {"until": until.isoformat() if until else None, "until_count": until_count}
     note(failure, kind="failure.muted", by=by, now=now, outcome="muted", details=details)
+    return Handled(before, mark_of(failure))
 
 
 @transaction.atomic
@@ -97,8 +108,11 @@ def unmute_failure(*, failure: Failure, by: Acting, now: datetime) -> None:
 
 
 @transaction.atomic
-def assign_failure(*, failure: Failure, to: User | None, by: Acting, now: datetime) -> None:
+def assign_failure(*, failure: Failure, to: User | None, by: Acting, now: datetime) -> Handled:
     """Give a failure to a person, or to nobody. One that is new or came back is open then.
+
+    Returns:
+        What `undo_failure` needs.
 
     Raises:
         Missing, Forbidden: not theirs.
@@ -108,6 +122,7 @@ def assign_failure(*, failure: Failure, to: User | None, by: Acting, now: dateti
     may_handle_failure(by, failure)
     if to is not None and not may_be_assigned(to, failure):
         raise invalid("/assigned_to", "not_visible", "That person does not see this failure.")
+    before = mark_of(failure)
     if to is not None and failure.state in {FailureState.NEW, FailureState.REGRESSED}:
         move(failure, FailureState.OPEN, by=by, now=now)
     _change(failure, assigned_to=to)
@@ -119,6 +134,7 @@ def assign_failure(*, failure: Failure, to: User | None, by: Acting, now: dateti
         outcome="assigned" if to else "unassigned",
         details={"to": to.username if to else None},
     )
+    return Handled(before, mark_of(failure))
 
 
 def _change(failure: Failure, **columns: object) -> None:

@@ -158,6 +158,8 @@ def _record(ledger: Ledger, outcome: IngestOutcome, kind: str, *, by: Acting, no
             "runs": len(ledger.touched_runs()),
             "steps": len(ledger.touched_steps()),
             "usages": len(outcome.usages),
+            # Triggers count failures by the trail alone.
+            **({"failures": ledger.failed} if ledger.failed else {}),
         },
     )
 

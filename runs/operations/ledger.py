@@ -51,6 +51,7 @@ class Ledger:
         changed_runs: runs that it changes.
         changed_steps: steps that it changes.
         usages: what was used, for `costs`.
+        failed: occurrences of failures that this batch adds; one mishap counts once.
     """
 
     def __init__(self, *, source: Source, origin: str, now: datetime) -> None:
@@ -63,6 +64,7 @@ class Ledger:
         self.changed_runs: dict[UUID, Run] = {}
         self.changed_steps: dict[UUID, Step] = {}
         self.usages: list[ReportedUsage] = []
+        self.failed = 0
         self._team = source.agent.team.slug
         self._runs: dict[UUID, Run] = {}
         self._by_event: dict[str, Run] = {}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from approvals.models import Queue
-from approvals.operations import save_queue
+from approvals.operations import Escalate, delete_queue, save_queue
 from approvals.operations.queues import queue_document
 from audit.models import Entry
-from audit.refusals import Forbidden, Invalid
+from audit.refusals import Conflict, Forbidden, Invalid
 from registry.amounts import parse_money
 from tests.world import NOW, World, make_world
 
@@ -75,3 +75,57 @@ def test_typed_amounts_and_bulk_are_kept_where_a_caller_does_not_name_them(world
     with pytest.raises(Invalid) as caught:
         _save(world.admin, bulk_limit=101)
     assert [problem.pointer for problem in caught.value.errors] == ["/bulk_limit"]
+
+
+@pytest.mark.slow
+def test_an_operator_lends_votes_only_to_people_of_their_own_teams(world: World) -> None:
+    _save(world.operator)
+    _save(world.admin, slug="billing", reviewers=["billing"])
+    _save(world.admin, slug="person", reviewers=[f"user:{world.stranger.username}"])
+    for changes in (
+        {"escalate": Escalate(120, "billing")}, {"escalate": Escalate(120, "person")},
+        {"reviewers": ["talent", f"user:{world.stranger.username}"]},
+    ):  # fmt: skip
+        with pytest.raises(Forbidden):
+            _save(world.operator, **changes)
+    assert _save(world.operator, reviewers=["talent", f"user:{world.reviewer.username}"])
+    assert _save(world.admin, escalate=Escalate(120, "billing"))
+    # What an administrator set stays while an operator changes the rest.
+    assert _save(world.operator, quorum=2)
+    queue = Queue.objects.get(slug="outreach")
+    assert (queue.escalate_to, queue.quorum) == (Queue.objects.get(slug="billing"), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [({"slug": "auto"}, "/slug"), ({"capacity": 10_001}, "/capacity"), ({"reviewers": ["user:nobody"]}, "/reviewers/0"),
+     ({"escalate": Escalate(59, "other")}, "/escalate/after"),
+     ({"escalate": Escalate(3600, "other")}, "/escalate/after"),
+     ({"escalate": Escalate(120, "outreach")}, "/escalate/to"), ({"matches": {"risk": ["huge"]}}, "/matches/risk/0")],
+)  # fmt: skip
+def test_bad_terms_are_named(world: World, fields: dict[str, Any], pointer: str) -> None:
+    _save(world.admin, slug="other")
+    with pytest.raises(Invalid) as caught:
+        _save(world.admin, **fields)
+    assert pointer in {problem.pointer for problem in caught.value.errors}
+
+
+@pytest.mark.slow
+def test_a_queue_to_which_another_escalates_stays(world: World) -> None:
+    _save(world.admin, slug="other")
+    _save(world.admin, escalate=Escalate(120, "other"))
+    with pytest.raises(Conflict, match="escalate to other"):
+        delete_queue(queue=Queue.objects.get(slug="other"), by=world.admin, now=NOW)
+
+
+@pytest.mark.slow
+def test_an_operators_queue_takes_what_their_own_teams_ask(world: World) -> None:
+    for matches in ({"verb": "email.**"}, {"team": ["talent", "billing"]}, {"risk": "high", "team": "billing"}):
+        with pytest.raises(Forbidden):
+            _save(world.operator, matches=matches)
+    assert _save(world.operator, matches={"risk": "high", "team": "talent"})
+    assert _save(world.admin, matches={"risk": "high"})
+    assert _save(world.operator, quorum=2)
+    assert _save(world.operator, matches={})
+    assert Queue.objects.get().matches == {}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from approvals.models import ApprovalRequest, Grant
 from audit import sql
 from controlplane import gateway
-from policies.models import Revision
+from controlplane.delivery.models import Endpoint
+from controlplane.delivery.operations import Wanted, create_endpoint, disable_endpoint, give_up_old, send_test
+from policies.models import Firing, Revision, Trigger
 from registry.models import Agent, Command
 from registry.operations import create_version, pause_agent, promote
 from registry.states import KeyScope
@@ -153,6 +156,35 @@ def draft(scene: Scene) -> int:
     return number
 
 
+def _period() -> dict[str, Any]:
+    now = sql.now()
+    return {"since": (now - timedelta(days=1)).isoformat(), "until": now.isoformat()}
+
+
+def _replay(scene: Scene) -> Call:
+    number = draft(scene)
+    answer = person(scene.world.admin).send("POST", f"/policies/{number}/replays", {})
+    return Call({"id": answer.json()["id"]})
+
+
+_TRIGGER: dict[str, Any] = {"count": "denials", "agent": "job-applier", "more_than": 9, "per": "1h", "note": "why"}
+
+
+def _trigger(scene: Scene) -> str:
+    answer = person(scene.world.operator).send("POST", "/triggers", {**_TRIGGER, "slug": "many"})
+    slug: str = answer.json()["slug"]
+    return slug
+
+
+def _firing(scene: Scene) -> Call:
+    trigger = Trigger.objects.get(slug=_trigger(scene))
+    firing = Firing.objects.create(
+        trigger=trigger, subject="job-applier", agent=scene.world.agent, concerns="talent", mode="warn", measured=10,
+        more_than=9, window_seconds=3600, at=sql.now(),
+    )  # fmt: skip
+    return Call({"id": firing.pk})
+
+
 def _restore(scene: Scene) -> Call:
     call = _publish(scene)
     path = f"/policies/{call.values['number']}/publish"
@@ -212,7 +244,30 @@ def _version(_scene: Scene) -> Call:
     return Call(body={"agent": "job-applier", "definition": {"prompt": "p"}, "note": "n"})
 
 
+HOOK = {"name": "hook", "url": "https://93.184.216.34/hook"}
+
+
+def _hook(scene: Scene, *, off: bool = False) -> Endpoint:
+    wanted = Wanted("old", HOOK["url"])
+    made = create_endpoint(wanted=wanted, team=scene.world.team, by=scene.world.operator, now=sql.now()).endpoint
+    if off:
+        disable_endpoint(endpoint=made, reason="old", by=scene.world.operator, now=sql.now())
+    return made
+
+
+def _given_up(scene: Scene) -> Call:
+    hook, now = _hook(scene), sql.now()
+    send_test(endpoint=hook, by=scene.world.operator, now=now - timedelta(days=30))
+    give_up_old(now=now)
+    return Call({"id": hook.pk})
+
+
+def _sent(scene: Scene) -> Call:
+    return Call({"id": send_test(endpoint=_hook(scene), by=scene.world.operator, now=sql.now()).pk})
+
+
 _V = "api/v1/"
+_WEBHOOK, _DELIVERY = _V + "webhooks/<uuid:id>", _V + "deliveries/<uuid:id>"
 _ACTION = _V + "actions/<uuid:action_id>"
 _AGENT = _V + "agents/<slug:slug>"
 _NUMBER = _V + "policies/<int:number>"
@@ -268,7 +323,40 @@ SAMPLES: dict[Route, Sample] = {
     ),
     Route("POST", _NUMBER + "/publish"): Sample(make=_publish, who="admin", stranger="reviewer", takes="/reason"),
     Route("POST", _NUMBER + "/rollback"): Sample(make=_restore, who="admin", stranger="reviewer", takes="/reason"),
+    Route("POST", _NUMBER + "/replays"): Sample(
+        make=lambda scene: Call({"number": draft(scene)}, _period()), who="admin", stranger="reviewer",
+    ),
+    Route("POST", _V + "replays/<uuid:id>/cancel"): Sample(make=_replay, who="admin"),
+    Route("POST", _V + "triggers"): Sample(
+        make=lambda _: Call(body={**_TRIGGER, "slug": "many"}), who="operator", takes="/note",
+    ),
+    Route("PUT", _V + "triggers/<slug:slug>"): Sample(
+        make=lambda scene: Call({"slug": _trigger(scene)}, {**_TRIGGER, "more_than": 4}), who="operator", takes="/note",
+    ),
+    Route("POST", _V + "triggers/<slug:slug>/try"): Sample(
+        make=lambda scene: Call({"slug": _trigger(scene)}), who="operator",
+    ),
+    Route("POST", _V + "firings/<uuid:id>/rearm"): Sample(make=_firing, who="operator"),
     Route("POST", _V + "policies/simulate"): Sample(make=_simulate, who="operator"),
+    Route("POST", _V + "webhooks"): Sample(
+        make=lambda _: Call(body={**HOOK, "team": "talent"}), who="operator", takes="/name",
+    ),
+    Route("PUT", _WEBHOOK): Sample(
+        make=lambda scene: Call({"id": _hook(scene).pk}, {**HOOK, "kinds": ["approval.*"]}), who="operator",
+        takes="/name",
+    ),
+    Route("DELETE", _WEBHOOK): Sample(make=lambda scene: Call({"id": _hook(scene, off=True).pk}), who="operator"),
+    Route("POST", _WEBHOOK + "/secret"): Sample(make=lambda scene: Call({"id": _hook(scene).pk}), who="operator"),
+    Route("POST", _WEBHOOK + "/test"): Sample(make=lambda scene: Call({"id": _hook(scene).pk}), who="operator"),
+    Route("POST", _WEBHOOK + "/replay"): Sample(make=_given_up, who="operator"),
+    Route("POST", _WEBHOOK + "/enable"): Sample(
+        make=lambda scene: Call({"id": _hook(scene, off=True).pk}), who="operator",
+    ),
+    Route("POST", _WEBHOOK + "/disable"): Sample(
+        make=lambda scene: Call({"id": _hook(scene).pk}, {"reason": "moving"}), who="operator", takes="/reason",
+    ),
+    Route("POST", _DELIVERY + "/retry"): Sample(make=_sent, who="operator"),
+    Route("POST", _DELIVERY + "/cancel"): Sample(make=_sent, who="operator"),
     Route("POST", _HELD + "/votes"): Sample(make=_vote, who="reviewer", takes="/comment"),
     Route("POST", _V + "grants/<uuid:id>/revoke"): Sample(make=_grant, who="reviewer", takes="/reason"),
     Route("PUT", _HELD + "/action"): Sample(make=_edit, who="reviewer", takes="/payload/body"),

@@ -94,7 +94,7 @@ def test_one_wrong_field_is_refused_where_it_stands(write: Write) -> None:
 
 def test_text_that_no_store_can_hold_is_refused_where_it_stands(write: Write) -> None:
     if not write.sample.takes:
-        assert write.route.path.endswith(("redeem", "ingest", "releases", "rollback", "simulate"))
+        assert write.route.path.endswith(("redeem", "ingest", "releases", "rollback", "simulate", "replays"))
         return
     for bad in mutations.bad_texts(write.body, write.sample.takes, is_report=write.sample.is_report):
         answer = write.send(bad.raw)

@@ -10,6 +10,9 @@ from urllib.parse import quote
 import pytest
 from django.test import override_settings
 
+from audit import sql
+from policies.models import Revision
+from policies.operations import save_trigger
 from tests.badinput.refusing import nothing_written, refused
 from tests.badinput.routes import READING, WRITING, Route, every_route
 from tests.badinput.samples import NOWHERE
@@ -33,6 +36,11 @@ def _address(scene: Scene, route: Route) -> str:
     if route.path.endswith("steps"):
         run = person(scene.world.admin).get("/runs").json()["results"][0]["id"]
         known = {"run": run}
+    if route.path.endswith("replays"):
+        known = {"number": Revision.objects.get(state="published").number}
+    if "triggers" in route.path:
+        document = {"count": "denials", "agent": "job-applier", "more_than": 1, "per": "1h"}
+        known = {"slug": save_trigger(slug="many", document=document, by=scene.world.admin, now=sql.now()).slug}
     return route.fill({name: known.get(name, NOWHERE[kind]) for name, kind in route.variables.items()})
 
 

@@ -55,6 +55,8 @@ RULED = {
     "report_step": "reasoning is a part of the output",
     "ingest": "items are answered one by one",
     "throw_kill_switch": "a name goes with every scope but `all`",
+    "create_trigger": "the trigger language: which of the fields go together",
+    "change_trigger": "the trigger language: which of the fields go together",
     "roll_back": "an environment that has an earlier version",
 }
 SEEN: Counter[int] = Counter()

@@ -13,7 +13,7 @@ from costs import budgets
 from costs.models import BudgetPeriod, Reservation
 from costs.money import NANO
 from costs.verification import verify_budgets
-from tests.costs.spending import CENT, Small, make_budget, reserve, specs, standing
+from tests.costs.spending import CENT, Small, make_budget, make_decision, reserve, specs, standing
 from tests.world import INSTALLATION, NOW, World, make_agent
 
 
@@ -146,7 +146,7 @@ def test_budgets_for_sees_a_change_at_once(small: Small) -> None:
 def test_release_gives_back_once(small: Small) -> None:
     make_budget()
     make_budget("agent", agent="job-applier")
-    decision = new_id()
+    decision = make_decision(small.agent)
     reserve(small.agent, 30, decision_id=decision)
     reserve(small.agent, 20)
     assert budgets.release(decision_id=decision, by=INSTALLATION, now=NOW) == 2
@@ -154,6 +154,7 @@ def test_release_gives_back_once(small: Small) -> None:
     assert standing() == standing("agent") == (0, 20)
     entry = Entry.objects.get(kind="budget.released")
     assert entry.object_id == str(decision)
+    assert (entry.agent, entry.team) == (small.agent.slug, small.agent.team.slug)
 
 
 def test_release_of_an_unknown_decision_changes_nothing(small: Small) -> None:

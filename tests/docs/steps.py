@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -28,8 +29,11 @@ def approve(username: str) -> None:
     from approvals.models import ApprovalRequest
     from tests.approvals.steps import say
 
-    waiting = list(ApprovalRequest.objects.filter(state="pending"))
-    assert waiting, "nothing waits"
+    # What runs in the background of a page may only be on its way.
+    until = time.monotonic() + 60
+    while not (waiting := list(ApprovalRequest.objects.filter(state="pending"))):
+        assert time.monotonic() < until, "nothing waits"
+        time.sleep(0.2)
     for request in waiting:
         say(request, username)
 

@@ -25,8 +25,10 @@ NOTED_BESIDE = frozenset({("registry_agentkey", "last_used_at"), ("registry_agen
 _VOLATILE = re.compile(
     r"[0-9a-f]{64}|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?"
+    # What is sealed at rest is sealed with a nonce.
+    r"|r1\.[A-Za-z0-9_=-]+"
     # A period, the end of the trail and what policies were compiled from are named by numbers.
-    r"|(?<=\"period\":)\d+|(?<=\"seq\":)\d+|(?<=\"catalogue\":)\d+"
+    r"|(?<=\"period\":)\d+|(?<=\"seq\":)\d+|(?<=\"catalogue\":)\d+|(?<=\"sequence\":\")\d+"
 )
 
 # Numbers that go up with every run.
@@ -35,6 +37,7 @@ _COUNTERS = frozenset(
         "audit.Seal.seq",
         "audit.Verification.seq",
         "registry.Catalogue.revision",
+        "policies.CountingCursor.seq",
         "policies.Revision.number",
         "policies.Revision.base",
     }

@@ -8,16 +8,31 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from approvals.models import ApprovalRequest, Queue
+from approvals.operations import cancel_request
 from audit import sql
 from audit.actors import System
+from audit.ids import new_id
 from audit.operations import record, seal
 from controlplane import gateway
 from controlplane.apply import apply_document
+from controlplane.delivery.models import Delivery, Endpoint
+from controlplane.delivery.operations import Wanted, cancel, create_endpoint, send_test
+from controlplane.delivery.tasks import follow_trail
+from controlplane.gateway.bodies import convert
+from controlplane.protocols.aap import calls
+from controlplane.protocols.aap.instances import Wanted as Provisioning
+from controlplane.protocols.aap.instances import register
+from controlplane.protocols.aap.models import Instance
 from costs.models import BudgetAlert
 from costs.operations import roll_up
+from policies.models import Replay, Revision
+from policies.operations import save_trigger, start_replay
 from registry.authentication import Principal, authenticate
 from registry.models import Agent
 from registry.operations import issue_key, resume_agent, send_command
+from tests.delivery.sink import NAME as SINK
+from tests.delivery.sink import guarded
 from tests.faults.requests import step_item
 from tests.faults.stage import FORM, MAIL, SCOPES, Stage
 from tests.world import make_agent
@@ -31,6 +46,12 @@ budgets:
   spender-month: {agent: spender, per: month, zone: UTC, limit_usd: "0.0001", at_limit: pause}
 """
 
+ESCALATING = """
+queues:
+  chiefs: {reviewers: [talent]}
+  outreach: {escalate: {after: 1h, to: chiefs}}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -42,6 +63,7 @@ class Case:
         effectless: it writes nothing into the database.
         repeats: every run that ends keeps a finding of its own; one that is cut short keeps none.
         arguments: what it is sent with.
+        afterwards: what time does, between a crash and the run that makes up for it.
     """
 
     name: str
@@ -49,6 +71,7 @@ class Case:
     effectless: bool = False
     repeats: bool = False
     arguments: Mapping[str, str] = field(default_factory=dict)
+    afterwards: Callable[[], None] = lambda: None
 
 
 def _principal(text: str) -> Principal:
@@ -89,6 +112,18 @@ def _overdue(stage: Stage) -> str:
         _ask(stage, timedelta(hours=25), **MAIL)
         _ask(stage, timedelta(hours=1), **FORM, executor="form-filler")
         _ask(stage, timedelta(hours=25), **FORM)
+    return ""
+
+
+def _waiting(stage: Stage) -> str:
+    """Requests of which nobody was reminded, and that a queue lets escalate."""
+    if not Queue.objects.filter(slug="chiefs").exists():
+        apply_document(text=ESCALATING, by=stage.admin, now=sql.now(), dry_run=False)
+    # An agent may have so many waiting: those of earlier runs make room.
+    for earlier in ApprovalRequest.objects.open().select_related("agent"):
+        cancel_request(request=earlier, by=stage.admin, now=sql.now(), reason="an earlier run")
+    for _ in range(2):
+        _ask(stage, timedelta(hours=20), **MAIL)
     return ""
 
 
@@ -135,6 +170,31 @@ def _ancient(stage: Stage) -> str:
     return ""
 
 
+def _asked_again(stage: Stage) -> str:
+    """A replay that nobody works on yet."""
+    Replay.objects.unfinished().delete()
+    published, now = Revision.objects.get(state="published"), sql.now()
+    # A stretch before anything was decided: another run's decisions would change the counts.
+    since = now - timedelta(days=300)
+    start_replay(revision=published, since=since, until=since + timedelta(days=1), by=stage.admin, now=now)
+    return ""
+
+
+def _above(stage: Stage) -> str:
+    """An agent that is above the threshold of its trigger."""
+    now = sql.now()
+    agent = _new_agent(stage, now)
+    document = {"count": "denials", "agent": agent.slug, "more_than": 1, "per": "1h", "mode": "enforce"}
+    save_trigger(slug=agent.slug, document=document, by=stage.admin, now=now, try_first=True)
+    for _ in range(2):
+        record(
+            kind="action.decided", object_type="action", object_id="test", by=System("tests"), now=now,
+            team=agent.team.slug, agent=agent.slug, outcome="deny", details={"codes": ["no_rule"]},
+        )  # fmt: skip
+    _sealed_until_now()
+    return agent.slug
+
+
 def _unacknowledged(stage: Stage) -> str:
     agent = Agent.objects.select_related("team", "owner").get(slug="job-applier")
     for _ in range(2):
@@ -153,6 +213,65 @@ def _new_agent(stage: Stage, then: datetime) -> Agent:
     return make_agent(stage.name(), owner=known.owner, team=known.team, by=stage.admin, now=then, name="New")
 
 
+def _endpoint(stage: Stage) -> Endpoint:
+    """Return an endpoint for everybody's events at a host that nobody listens on."""
+    found = Endpoint.objects.filter(name="stage").first()
+    if found is None:
+        wanted = Wanted("stage", f"http://{SINK}:1/", kinds=["test.*"])
+        found = create_endpoint(wanted=wanted, team=None, by=stage.admin, now=sql.now(), guard=guarded()).endpoint
+    return found
+
+
+def _untold(stage: Stage) -> str:
+    """Entries that nobody sealed yet, and an endpoint that wants them."""
+    _endpoint(stage)
+    while follow_trail():
+        pass
+    return _unsealed(stage)
+
+
+def _unanswered(stage: Stage) -> str:
+    """A tool call with its final answer, which the installation that made it is to be told."""
+    principal = _principal(stage.key)
+    if not Instance.objects.exists():
+        secret = "whsec_" + "A" * 43 + "="
+        receiver = {"type": "webhook", "url": "https://hooks.example.com/", "registration_id": new_id(),
+                    "signing_secret": secret}  # fmt: skip
+        wanted = convert({"delivery": receiver}, Provisioning)
+        register(principal, "stage", "0" * 64, new_id(), wanted, now=sql.now() - timedelta(minutes=1))
+    call = {"tool": "shell", "arguments": {}, "timeout": "1m"}
+    calls.create(principal=principal, key=stage.name(), raw=json.dumps(call).encode())
+    _sealed_until_now()
+    return ""
+
+
+def _unsent(stage: Stage) -> str:
+    """A delivery whose host is no longer admitted: what is tried fails at once, without a connection."""
+    endpoint = _endpoint(stage)
+    Delivery.objects.open().update(state="cancelled")
+    Endpoint.objects.update(state="active", failures=0)
+    send_test(endpoint=endpoint, by=stage.admin, now=sql.now())
+    return ""
+
+
+def _released() -> None:
+    """Claims of the dead end with their time."""
+    Delivery.objects.update(claimed_until=None)
+
+
+def _held_back(stage: Stage) -> str:
+    send_test(endpoint=_endpoint(stage), by=stage.admin, now=sql.now() - timedelta(days=30))
+    return ""
+
+
+def _long_over(stage: Stage) -> str:
+    """Two deliveries that were cancelled two months ago."""
+    for _ in range(2):
+        row = send_test(endpoint=_endpoint(stage), by=stage.admin, now=sql.now() - timedelta(days=60))
+        cancel(delivery=row, by=stage.admin, now=sql.now() - timedelta(days=60))
+    return ""
+
+
 def _nothing(_stage: Stage) -> str:
     """It needs no work."""
     return ""
@@ -163,11 +282,19 @@ CASES = [
     Case("audit.seal_everything", _unsealed),
     Case("audit.verify_trail", _sealed, repeats=True, arguments={"person": "admin"}),
     Case("approvals.sweep", _overdue),
+    Case("approvals.watch", _waiting),
     Case("costs.roll_up", _used),
     Case("costs.expire_reservations", _forgotten),
     Case("costs.pause_spent", _spent),
     Case("policies.prune_admissions", _ancient),
+    Case("policies.watch_triggers", _above),
     Case("registry.expire_commands", _unacknowledged),
     Case("registry.dormant_check", _quiet),
+    Case("delivery.follow", _untold),
+    Case("aap.follow", _unanswered),
+    Case("delivery.send", _unsent, afterwards=_released),
+    Case("delivery.give_up_old", _held_back),
+    Case("delivery.prune", _long_over),
     Case("operating.heartbeat", _nothing, effectless=True),
+    Case("operating.replay", _asked_again),
 ]

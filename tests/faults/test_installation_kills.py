@@ -24,7 +24,7 @@ from tests.setup.test_up import Installation
 
 KILLS = 15
 # "server" is the parent of the web server's processes, "web" one of these.
-ROLES = ("web", "server", "worker", "broker", "beat")
+ROLES = ("web", "server", "worker", "broker", "beat", "lane")
 
 pytestmark = [needs_proc, pytest.mark.installation]
 

@@ -123,6 +123,7 @@ def _killed(case: Case, stage: Stage, watcher: Watcher, children: Nursery, *, ev
             order = {"job": "task", "name": case.name, "at": at, "after": after, **case.arguments}
             (end,) = children.run(order)
             met += end["signal"] == 9
+        case.afterwards()
         _do(case)
         found = watcher.effect(before, watcher.picture(), names=names)
         # What was killed behind its commit has kept its finding.

@@ -13,7 +13,7 @@ from audit import sql
 from audit.refusals import Refusal
 from controlplane import gateway
 from costs.models import BudgetPeriod
-from policies.models import Admission
+from policies.models import Admission, Distinct
 from registry.authentication import Principal, authenticate
 from registry.models import Agent
 
@@ -90,6 +90,19 @@ def naive_limit(limit: str, maximum: int, tries: int) -> int:
         _dawdle()
         if taken < maximum:
             Admission.objects.create(key=limit, at=now, units=1, decision_id=UUID(int=0))
+            admitted += 1
+    return admitted
+
+
+def naive_split(split: str, values: list[str], maximum: int) -> int:
+    """The twin: counts the window's values, then adds its own, with no lock around both."""
+    admitted = 0
+    for value in values:
+        now = sql.now()
+        met = set(Distinct.objects.filter(key=split, at__gt=now - timedelta(hours=1)).values_list("value", flat=True))
+        _dawdle()
+        if len(met | {value}) <= maximum:
+            Distinct.objects.update_or_create(key=split, value=value, defaults={"at": now})
             admitted += 1
     return admitted
 

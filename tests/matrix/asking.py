@@ -171,6 +171,7 @@ def _read(body: Body | None, thing: Any) -> Mapping[str, Any]:
 def _named(thing: Model) -> dict[str, Any]:
     """Return an object's names, as addresses have them."""
     found = {"object_id": thing.pk, "id": thing.pk, "action_id": thing.pk, "command_id": thing.pk, "run": thing.pk}
+    found["request_id"] = found["instance_id"] = thing.pk
     found |= {name: getattr(thing, name) for name in ("slug", "public_id", "number") if hasattr(thing, name)}
     match thing._meta.label:
         case "runs.Step":

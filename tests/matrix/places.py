@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,9 +20,13 @@ from audit.actors import System
 from audit.models import Entry
 from controlplane import gateway
 from controlplane.apply import apply_document
+from controlplane.delivery.operations import Wanted, add_channel, create_endpoint, disable_endpoint, send_test
+from controlplane.outgoing import Guard
+from controlplane.protocols.aap import calls
+from controlplane.protocols.aap.instances import provision
 from costs.models import Budget, Usage
-from policies.models import Decision, Revision
-from policies.operations import save_draft
+from policies.models import Decision, Firing, Revision
+from policies.operations import save_draft, save_trigger, start_replay
 from registry.authentication import Principal, authenticate
 from registry.models import Agent, Team, User, Verb
 from registry.operations import create_version, deactivate, kill, pause_agent, promote, send_command
@@ -35,6 +39,13 @@ from tests.world import World, make_agent, make_key, make_person, make_team, mak
 # Stands in what agents hand over, and in nothing that is told about it.
 MARKER = "kestrel-7f3a"
 DOCUMENT = """
+verbs:
+  email.send:
+    capability: notify
+    destination: {{at: /to/*, as: email}}
+    units: count
+    data_classes: [pii]
+    tools: [send_email]
 queues:
   {side}-mail: {{reviewers: [{team}], quorum: 1, ttl: 24h, edits: true, editor_may_approve: false}}
 policies:
@@ -49,6 +60,7 @@ budgets:
 """
 FORM = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply", "note": MARKER}}
 MAIL = {"verb": "email.send", "payload": {"to": ["jane@acme.com"], "body": f"Dear Jane, {MARKER}"}}
+CALL = {"tool": "send_email", "arguments": MAIL["payload"], "timeout": "1h"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +155,47 @@ def _side(side: str, world: World, team: Team, owner: User, reviewer: User) -> S
     done, held, to_approve, handed = asked(FORM), asked(MAIL), asked(MAIL), asked({**FORM, "executor": helper.slug})
     request = _held(to_approve)
     _approve(request, reviewer)
+    held_call, approved_call, consumed_call = (_called(text, f"call-{number}") for number in range(3))
+    for call in (approved_call, consumed_call):
+        _approve(ApprovalRequest.objects.get(decision=call), reviewer)
+    calls.consume(principal=_present(text), request_id=consumed_call.pk, key="consume")
     silent = Grant.objects.get(decision=asked(FORM).id)
     mark_silent(grant=silent, by=System("tests"), now=now + timedelta(days=30))
     gateway.ingest(principal=_present(text), items=_reports(side))
     failures = {row.error_type: row for row in Failure.objects.filter(agent=mine)}
     resolve_failure(failure=failures["Old"], by=admin, now=now)
     reported = Step.objects.get(agent=mine, event_id="s-1")
+    asker = world.operator if side == "own" else world.stranger
+    replay = start_replay(
+        revision=Revision.objects.get(state="published"), since=now - timedelta(days=1), until=now, by=asker, now=now
+    )
+    wanted = Wanted(f"{side}-hook", "https://93.184.216.34/hook")
+    endpoint = create_endpoint(wanted=wanted, team=team, by=admin, now=now).endpoint
+    stopped_hook = create_endpoint(wanted=replace(wanted, name=f"{side}-off"), team=team, by=admin, now=now).endpoint
+    disable_endpoint(endpoint=stopped_hook, reason="test", by=admin, now=now)
+    channel = add_channel(name="mine", address="jsons://93.184.216.34/x", kinds=(), by=asker, now=now)
+    watched = {"count": "denials", "agent": mine.slug, "more_than": 5, "per": "1h"}
+    trigger = save_trigger(slug=f"{side}-trigger", document=watched, by=admin, now=now)
+    firing = Firing.objects.create(
+        trigger=trigger, subject=mine.slug, agent=mine, concerns=team.slug, mode="shadow", measured=6, more_than=5,
+        window_seconds=3600, at=now,
+    )  # fmt: skip
     return Side(text, narrow, {
+        "webhook": endpoint, "stopped webhook": stopped_hook, "channel": channel,
+        "delivery": send_test(endpoint=endpoint, by=admin, now=now),
         "agent": mine, "helper": helper, "paused": paused, "key": key, "spare key": spare,
         "version": second, "draft": draft, "release": release,
         "command": send_command(agent=mine, kind="start", by=admin, now=now), "switch": switch, "team": team,
         "decision": _decision(done.id), "held decision": _decision(held.id), "handed decision": _decision(handed.id),
         "approved decision": request.decision,
+        "instance": provision(principal=_present(text), key="instance", raw=b"{}", guard=Guard()).instance,
+        "held call": held_call, "approved call": approved_call, "consumed call": consumed_call,
         "held": _held(held), "closed request": request,
         "grant": Grant.objects.get(decision=to_approve.id), "silent grant": silent,
         "queue": request.queues.get(),
         "run": reported.run, "step": reported, "failure": failures["Timeout"], "resolved failure": failures["Old"],
         "budget": Budget.objects.get(slug=f"{side}-month"), "usage": Usage.objects.get(agent=mine),
+        "replay": replay, "trigger": trigger, "firing": firing,
         "entry": Entry.objects.filter(agent=mine.slug).latest("id"),
     })  # fmt: skip
 
@@ -184,6 +220,11 @@ def _asker(text: str) -> Callable[[dict[str, Any]], Any]:
         return gateway.ask(principal=_present(text), key=key, raw=json.dumps(body).encode())
 
     return ask
+
+
+def _called(text: str, key: str) -> Decision:
+    seen, _ = calls.create(principal=_present(text), key=key, raw=json.dumps(CALL).encode())
+    return _decision(seen.id)
 
 
 def _decision(identity: UUID) -> Decision:

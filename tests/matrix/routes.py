@@ -35,7 +35,7 @@ class Route:
     def address(self, **values: Any) -> str:
         """Return the address with its variables filled in."""
         if "(?P<" in self.path:
-            return "/api/no/such/address" if self.path.startswith("api/") else "/registry/"
+            return f"/{self.path[:4]}no/such/address" if self.path.startswith(("api/", "aap/")) else "/registry/"
         return "/" + _VARIABLE.sub(lambda found: str(values[found[1]]), self.path)
 
 

@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 
 from controlplane import environment
 from controlplane.operating import heartbeats
-from controlplane.operating.heartbeats import BEAT, WORKER, Pulse, Watch, judge
+from controlplane.operating.heartbeats import BEAT, LANE, WORKER, Pulse, Watch, judge
 from controlplane.schedule import SCHEDULE
 from controlplane.supervisor import plans
 from tests.operating.image import lay_out
@@ -49,6 +49,12 @@ def pulses(beat: int | None, worker: int | None) -> tuple[str, str]:
 )
 def test_silence_is_laid_at_the_right_door(beat: int | None, worker: int | None, expected: tuple[str, str]) -> None:
     assert pulses(beat, worker) == expected
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, "ok"), (30_999, "stalled"), (30_000, "ok"), (None, "unseen")])
+def test_the_lane_answers_for_itself(age: int | None, expected: str) -> None:
+    seen = judge({BEAT: None, WORKER: None, LANE: age})
+    assert (seen[2].name, seen[2].pulse.value) == (LANE, expected)
 
 
 def test_beat_speaks_often_enough() -> None:
@@ -103,7 +109,7 @@ def parts(installation: Installation) -> dict[str, Any]:
 
 @needs_proc
 @pytest.mark.installation
-@pytest.mark.parametrize("name", [WORKER, BEAT])
+@pytest.mark.parametrize("name", [WORKER, BEAT, LANE])
 def test_stopped_process_shows_within_90_seconds(installation: Installation, name: str) -> None:
     running = installation.up()
     eventually(lambda: set(parts(installation).values()) == {"ok"}, seconds=60)
@@ -123,8 +129,7 @@ def test_stopped_process_shows_within_90_seconds(installation: Installation, nam
     assert alive.returncode == 1
     assert name in alive.stderr
     # The other one is not blamed.
-    other = BEAT if name == WORKER else WORKER
-    assert parts(installation)[other] == "ok"
+    assert {part for part, state in parts(installation).items() if state != "ok"} == {name}
 
     os.killpg(group, signal.SIGCONT)
     eventually(lambda: parts(installation).get(name) == "ok", seconds=60)
@@ -159,7 +164,7 @@ def test_each_process_runs_alone_as_in_containers(installation: Installation, tm
     eventually(lambda: set(parts(installation).values()) == {"ok"}, seconds=90)
     assert httpx.get(f"{installation.url}/login/").status_code == 200
     assert {path.name for path in (installation.home / "metrics").iterdir()} == set(plans.ROLES)
-    assert manage("alive", "worker").returncode == manage("alive", "beat").returncode == 0
+    assert {manage("alive", name).returncode for name in (WORKER, BEAT, LANE)} == {0}
     for process in reversed(processes):
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)

@@ -152,7 +152,7 @@ def test_containers_are_well_formed() -> None:
 
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
-OURS = ("prepare", "web", "worker", "beat")
+OURS = ("prepare", "web", "lane", "worker", "sender", "beat")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 KNOWN = {entry.name for entry in environment.variables()} | {environment.BOOTSTRAP_SWITCH}
 
@@ -195,7 +195,7 @@ def test_composition_publishes_no_database_and_limits_everything() -> None:
             assert service["read_only"] is True
             assert set(service["secrets"]) == set(COMPOSE["secrets"])
     published = {name for name, service in COMPOSE["services"].items() if "ports" in service}
-    assert published == {"web", "proxy"}
+    assert published == {"web", "lane", "proxy"}
     assert COMPOSE["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
     assert COMPOSE["services"]["proxy"]["profiles"] == ["proxy"]
     text = (ROOT / "compose.yaml").read_text()

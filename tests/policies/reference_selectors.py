@@ -1,12 +1,16 @@
-"""Selectors and hours once more, read from their text, for the reference evaluator."""
+"""Selectors, hours and freezes once more, read from their text, for the reference evaluator."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
+
+from policies.facts import Action, Subject
 
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 STEP = timedelta(minutes=15)
@@ -16,11 +20,13 @@ def many(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
+@cache
 def verb_matches(pattern: str, verb: str) -> bool:
     parts = [".+" if part == "**" else "[^.]+" if part == "*" else re.escape(part) for part in pattern.split(".")]
     return re.fullmatch(r"\.".join(parts), verb) is not None
 
 
+@cache
 def destination_matches(pattern: str, text: str) -> bool:
     if "://" in pattern:
         mine, its = urlsplit(pattern), urlsplit(text)
@@ -47,6 +53,8 @@ def destination_matches(pattern: str, text: str) -> bool:
 
 
 def is_open(rule: dict[str, Any], now: datetime) -> bool:
+    if len(rule["from"]) > len("09:00"):
+        return not frozen_until(rule, now)
     wall = now.astimezone(ZoneInfo(rule["zone"]))
     days = set()
     for text in many(rule.get("days", "mon-sun")):
@@ -75,3 +83,97 @@ def next_open(rules: list[dict[str, Any]], now: datetime) -> datetime | None:
         if all(is_open(rule, moment) for rule in rules):
             return moment
     return None
+
+
+def frozen_until(rule: dict[str, Any], now: datetime) -> datetime | None:
+    starts, ends = (
+        _edge(rule["from"], rule.get("zone", ""), last=False),
+        _edge(rule["until"], rule.get("zone", ""), last=True),
+    )
+    return ends if starts <= now < ends else None
+
+
+@cache
+def _edge(text: str, zone: str, *, last: bool) -> datetime:
+    wanted = datetime.fromisoformat(text)
+    if wanted.tzinfo:
+        return wanted.astimezone(UTC)
+    around = wanted.replace(tzinfo=UTC) - timedelta(days=1)
+    moments = [around + number * STEP for number in range(2 * 96)]
+    shown = [(moment, moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for moment in moments]
+    if last:
+        return max(moment for moment, wall in shown if wall < wanted) + STEP
+    return min(moment for moment, wall in shown if wall >= wanted)
+
+
+def leaves(value: Any, at: str = "") -> list[str]:
+    if isinstance(value, dict) and value:
+        return [leaf for key, item in value.items() for leaf in leaves(item, f"{at}/{key}")]
+    if isinstance(value, list) and value:
+        return [leaf for index, item in enumerate(value) for leaf in leaves(item, f"{at}/{index}")]
+    return [at]
+
+
+def within(leaf: str, pointer: str) -> bool:
+    return leaf == pointer or leaf.startswith(f"{pointer}/")
+
+
+def tainted_by(rule: dict[str, Any]) -> set[str]:
+    said = rule.get("provenance")
+    return set(many(said["from"] if isinstance(said, dict) else said))
+
+
+def sources(payload: Any, claims: Any, said: Any) -> set[str]:
+    places = many(said["at"]) if isinstance(said, dict) else [""]
+    found = set()
+    for leaf in leaves(payload):
+        if any(re.match(re.escape(place).replace(r"\*", "[^/]+") + "(?:/|$)", leaf) for place in places):
+            about = sorted((pointer for pointer in claims if within(leaf, pointer)), key=len)
+            found.add(claims[about[-1]] if about else "web")
+    return found
+
+
+class NoAnswer(Exception):
+    """The condition has none."""
+
+
+def _must(value: Any) -> Any:
+    if value is None:
+        raise NoAnswer
+    return value
+
+
+CONDITIONS: dict[str, Callable[[Action, Subject, datetime], bool]] = {
+    "true": lambda a, s, now: True,
+    "action.units > 2": lambda a, s, now: a.units > 2,
+    "action.units % 2 == 1 ? action.units < 20 : action.units > 2": lambda a, s, now: (
+        a.units < 20 if a.units % 2 == 1 else a.units > 2
+    ),
+    "has(action.amount) && action.amount.nano > 100 * 1000000000": lambda a, s, now: bool(
+        a.amount and a.amount.value > 100
+    ),
+    "has(action.amount) && action.amount.currency != 'EUR'": lambda a, s, now: bool(
+        a.amount and a.amount.currency != "EUR"
+    ),
+    "action.amount.nano >= 0": lambda a, s, now: _must(a.amount).value >= 0,
+    "'hr' in agent.tags": lambda a, s, now: "hr" in s.tags,
+    "agent.environment == 'production' || agent.team == 'talent'": lambda a, s, now: (
+        s.environment == "production" or s.team == "talent"
+    ),
+    "action.destinations.exists(d, d.endsWith('@acme.com'))": lambda a, s, now: any(
+        one.text.endswith("@acme.com") for one in a.destinations
+    ),
+    "size(action.destinations) > 1": lambda a, s, now: len(a.destinations) > 1,
+    "has(action.payload.to) && action.payload.to.all(x, x.contains('acme'))": lambda a, s, now: (
+        "to" in a.payload  # type: ignore[operator]
+        and all("acme" in one for one in a.payload["to"])
+    ),  # type: ignore[index]
+    "action.payload.url.startsWith('https://jobs')": lambda a, s, now: _must(a.payload.get("url")).startswith(  # type: ignore[attr-defined]
+        "https://jobs"
+    ),
+    "!(action.capability in ['read', 'notify'])": lambda a, s, now: a.capability not in {"read", "notify"},
+    "now.getHours() < 12 || now > timestamp('2026-10-01T00:00:00Z')": lambda a, s, now: (
+        now.astimezone(UTC).hour < 12 or now > datetime(2026, 10, 1, tzinfo=UTC)
+    ),
+    "action.units": lambda a, s, now: _must(None),
+}

@@ -12,6 +12,7 @@ from policies.facts import Action, Subject
 from policies.language import parse
 from registry.amounts import parse_money
 from registry.catalogue import parse_verbs
+from tests.policies.cases import NOW
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def action(verb: str = "form.submit", *, to: tuple[str, ...] = (), units: int = 
 
 def misses(rule: dict[str, Any], asked: Action, **policy: Any) -> list[str]:
     """Return the selectors of one rule that missed."""
-    found = explain(parse({"p": {"rules": [rule], **policy}}), VERBS, SUBJECT, asked)
+    found = explain(parse({"p": {"rules": [rule], **policy}}), VERBS, SUBJECT, asked, now=NOW)
     return [miss.selector for miss in found[0].misses]
 
 
@@ -56,6 +57,9 @@ def misses(rule: dict[str, Any], asked: Action, **policy: Any) -> list[str]:
         ({"data_class": "pii"}, action(data_classes=frozenset({"pii"})), ["data_class"]),
         ({"data_class": "pii"}, action("email.send"), []),
         ({"verb": "email.*", "batch": 1}, action(units=2), ["verb", "batch"]),
+        ({"when": "action.units > 2"}, action(units=2), ["when"]),
+        ({"when": "action.units > 2"}, action(units=3), []),
+        ({"when": "action.amount.nano > 2"}, action(), ["when"]),
     ],
 )
 def test_each_selector_that_missed_is_named(rule: dict[str, Any], asked: Action, missed: list[str]) -> None:
@@ -72,6 +76,18 @@ def test_amounts_under_a_reviews_threshold_miss() -> None:
     assert misses(rule, action("pay.out", amount=small)) == ["amount_over"]
     assert misses(rule, action("pay.out")) == ["amount_over"]
     assert misses(rule, action("pay.out", amount=large)) == []
+
+
+def test_what_the_agent_says_of_its_values_misses_by_provenance() -> None:
+    def missed(sources: list[str], **claims: str) -> list[str]:
+        review = {"name": "r", "queue": "q", "provenance": {"at": "/body", "from": sources}}
+        said = {f"/{name}": source for name, source in claims.items()}
+        return misses({"review": review}, action(payload={"body": "x"}, provenance=said))
+
+    assert missed(["web", "tool"]) == []
+    assert missed(["web"], body="user") == ["provenance"]
+    # It fits, and still permits nothing: only the agent says so.
+    assert missed(["tool"], body="tool") == ["provenance"]
 
 
 def test_a_policy_for_others_misses_by_its_scope() -> None:

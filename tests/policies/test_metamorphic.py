@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +15,12 @@ from policies.engine import evaluate, judge
 from policies.facts import Action, Verdict
 from policies.selectors import parse_destination_pattern
 from tests.policies.cases import NOW, declared, snapshot, subject
+from tests.policies.reference_selectors import CONDITIONS, NoAnswer, sources, tainted_by
 from tests.policies.worlds import DICE, LABELS, PATTERNS, Dice, World
 
 STRICTNESS = ["allow", "review", "throttle", "deny"]
 MANY = settings(max_examples=100)
+RESTRICTIONS = ["forbid", "forbid", "limit", "split", "hours", "freeze"]
 
 
 def strictness(verdict: Verdict) -> int:
@@ -55,7 +58,7 @@ def test_a_forbid_of_everything_wins(dice: Dice) -> None:
 @given(DICE)
 def test_adding_a_restriction_never_loosens(dice: Dice) -> None:
     world = dice.world()
-    rule = {kind: {"name": "more", **body} for kind, body in dice.rule("forbid", "forbid", "limit", "hours").items()}
+    rule = {kind: {"name": "more", **body} for kind, body in dice.rule(*RESTRICTIONS).items()}
     document = {**world.document, "more": {"rules": [rule]}}
     assert strictness(replace(world, document=document).answer()) >= strictness(world.answer()), (world, rule)
 
@@ -92,7 +95,44 @@ def test_labels_only_tighten(dice: Dice) -> None:
 
 @MANY
 @given(DICE)
+def test_claims_of_provenance_permit_nothing_that_silence_would_not(dice: Dice) -> None:
+    world = dice.world()
+    permits = {
+        slug: {**policy, "rules": [rule for rule in policy["rules"] if {"allow", "review"} & set(rule)]}
+        for slug, policy in world.document.items()
+    }
+    silent = replace(world, document=permits, said=replace(world.said, provenance={}))
+    if "no_rule" in {one.code for one in silent.answer().reasons}:
+        assert replace(world, document=permits).answer().effect == "deny", world
+
+
+@MANY
+@given(DICE)
+def test_obligations_change_nothing_but_what_they_oblige_to(dice: Dice) -> None:
+    world = dice.world()
+    bare = {
+        slug: {
+            **policy,
+            "rules": [
+                {
+                    kind: {key: value for key, value in body.items() if key != "obligations"}
+                    for kind, body in one.items()
+                }
+                for one in policy["rules"]
+            ],
+        }
+        for slug, policy in world.document.items()
+    }
+    answer, without = world.answer(), replace(world, document=bare).answer()
+    assert replace(answer, obligations=()) == without
+    assert not answer.obligations or answer.effect in {"allow", "review"}
+
+
+@MANY
+@given(DICE)
 def test_more_units_never_loosen(dice: Dice) -> None:
+    # A condition may want many units, as much as it may want few.
+    dice.conditions = tuple(text for text in CONDITIONS if "units" not in text)
     world = dice.world()
     compiled = snapshot(world.document)
     action, verdict = judge(compiled, world.who, world.said, world.now)
@@ -104,6 +144,7 @@ def test_more_units_never_loosen(dice: Dice) -> None:
 @MANY
 @given(DICE)
 def test_several_destinations_get_the_strictest_of_their_answers(dice: Dice) -> None:
+    dice.conditions = tuple(text for text in CONDITIONS if "destinations" not in text)
     world = dice.world()
     compiled = snapshot(world.document)
     action, verdict = judge(compiled, world.who, world.said, world.now)
@@ -113,7 +154,7 @@ def test_several_destinations_get_the_strictest_of_their_answers(dice: Dice) -> 
         for place in action.destinations
     ]
     # A limit's units add up over destinations, so what limits decide cannot be compared.
-    if alone and "rate_limited" not in {one.code for one in verdict.reasons}:
+    if alone and not {"rate_limited", "split_guarded"} & {one.code for one in verdict.reasons}:
         assert strictness(verdict) == max(map(strictness, alone)), world
         assert verdict.effect != "review" or set(verdict.queues) == {queue for one in alone for queue in one.queues}
 
@@ -157,10 +198,63 @@ def shadow_is_enforced(world: World) -> str:
     )
 
 
-@pytest.mark.parametrize("twin", [careless_labels, first_destination_only, shadow_is_enforced])
+def _kept(world: World, keep: Callable[[str, dict[str, Any]], dict[str, Any] | None]) -> str:
+    """Answer without the rules of which a twin makes nothing, and with the others as it reads them."""
+    document = {
+        slug: {
+            **policy,
+            "rules": [
+                {kind: read} for one in policy["rules"] for kind, body in one.items() if (read := keep(kind, body))
+            ],
+        }
+        for slug, policy in world.document.items()
+    }
+    return replace(world, document=document).answer().effect
+
+
+def skips_a_rule_that_fails(world: World) -> str:
+    """Twin: a condition without an answer counts as one that does not hold."""
+    action, _ = judge(snapshot({}), world.who, world.said, world.now)
+    assert isinstance(action, Action)
+
+    def answers(_kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return body if CONDITIONS[body.get("when", "true")](action, world.who, world.now) else None
+        except NoAnswer:
+            return None
+
+    return _kept(world, answers)
+
+
+def believes_claims(world: World) -> str:
+    """Twin: a review that only the agent's claims of provenance make fit permits."""
+
+    def believed(kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        if kind != "review" or "provenance" not in body:
+            return body
+        found = sources(world.said.payload, world.said.provenance, body["provenance"])
+        fits = bool(found & tainted_by(body))
+        return {key: value for key, value in body.items() if key != "provenance"} if fits else None
+
+    return _kept(world, believed)
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [careless_labels, first_destination_only, shadow_is_enforced, skips_a_rule_that_fails],
+)
 def test_naive_twins_are_told_apart(twin: Callable[[World], str]) -> None:
     worlds = (Dice(seed).world() for seed in range(3_000))
     assert any(twin(world) != world.answer().effect for world in worlds), "the random worlds never reach the difference"
+
+
+def test_a_twin_that_believes_claims_is_told_apart() -> None:
+    def told_apart(dice: Dice) -> bool:
+        review = {"name": "r", "queue": "finance", "provenance": dice.provenance()}
+        world = dice.asked({"p": {"rules": [{"review": review}]}})
+        return believes_claims(world) != world.answer().effect
+
+    assert any(told_apart(Dice(seed)) for seed in range(300))
 
 
 @MANY

@@ -8,10 +8,11 @@ import sys
 import pytest
 
 PURE = [
-    "policies.compile", "policies.destinations", "policies.engine", "policies.extraction", "policies.facts",
-    "policies.hosts", "policies.hours", "policies.language", "policies.reasons", "policies.rehearsal",
-    "policies.selectors", "policies.tally", "registry.amounts", "registry.catalogue", "registry.documents",
-    "registry.pointers",
+    "policies.compile", "policies.conditions", "policies.demands", "policies.destinations", "policies.dry_runs",
+    "policies.engine", "policies.expressions", "policies.extraction", "policies.facts", "policies.freezes",
+    "policies.hosts", "policies.hours", "policies.language", "policies.obligations", "policies.provenance",
+    "policies.reasons", "policies.rehearsal", "policies.selectors", "policies.tally",
+    "registry.amounts", "registry.catalogue", "registry.documents", "registry.pointers",
 ]  # fmt: skip
 PROGRAM = f"""
 import importlib, sys

@@ -15,7 +15,7 @@ PROMISED = {
     "agent_paused", "agent_retired", "kill_switch", "not_released", "unknown_verb", "declaration_mismatch",
     "capability_missing", "scope_missing", "destination_invalid", "forbidden", "no_rule", "batch_too_large",
     "outside_hours", "rate_limited", "approval_queue_full", "budget_exhausted", "review_required", "allowed",
-    "evaluation_error", "policy_changed",
+    "evaluation_error", "policy_changed", "queue_full", "no_queue", "split_guarded", "frozen",
 }  # fmt: skip
 
 

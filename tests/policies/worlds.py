@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from policies.engine import judge
 from policies.facts import Declared, Subject, Verdict
+from policies.provenance import SOURCES
 from tests.policies.cases import QUEUES, VERB_DOCUMENT, declared, snapshot, subject
+from tests.policies.reference_selectors import CONDITIONS
 
 AGENTS, TEAMS, TAGS, ENVIRONMENTS = (
     ["ada", "bob"],
@@ -63,6 +65,22 @@ AMOUNTS = [
     for value in ("0", "99.99", "100", "100.00", "100.01")
     for currency in ("USD", "EUR")
 ]
+OBLIGATIONS = ["redact:pii", "redact:legal", "log:full", "notify:talent", "discard:30d"]
+PLACES = ["/url", "/to", "/to/*", "/to/0", "/notes/*/body", "/notes/0", "/account", "/amount", "/none"]
+CLAIMS = [
+    "",
+    "/url",
+    "/to",
+    "/to/0",
+    "/to/1",
+    "/notes",
+    "/notes/0",
+    "/notes/0/by",
+    "/amount",
+    "/amount/value",
+    "/no",
+    "x",
+]
 CLOCK = ["00:00", "01:30", "02:00", "02:30", "03:00", "09:00", "17:45", "23:30"]
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]
 
@@ -85,6 +103,9 @@ class World:
 
 
 class Dice(random.Random):
+    # Some of them have no answer for some actions.
+    conditions = tuple(CONDITIONS)
+
     def one_or_many(self, values: list[str]) -> str | list[str]:
         return self.choice(values) if self.random() < 0.5 else self.sample(values, self.randint(1, min(3, len(values))))
 
@@ -103,13 +124,42 @@ class Dice(random.Random):
             optional["amount_over"] = lambda: self.choice(AMOUNTS)
         if kind in {"allow", "review"}:
             optional["batch"] = lambda: self.choice([1, 2, 25])
+            optional["obligations"] = lambda: self.one_or_many(OBLIGATIONS)
         body = self.some(optional, 0.3)
+        if kind != "allow":
+            body |= self.some({"provenance": self.provenance}, 0.2)
+        body |= self.some({"when": lambda: self.choice(self.conditions)}, 0.2)
         if kind == "review":
             body["queue"] = self.choice(sorted(QUEUES))
         if kind == "limit":
             body |= {"units": self.choice([1, 2, 200]), "per": self.choice(["30m", "24h", "1d"])}
             body |= self.some({"by": lambda: self.choice(["agent", "team", "verb", "destination"])}, 0.8)
+        if kind == "split":
+            body |= self.split()
+        if kind == "freeze":
+            body |= self.freeze()
         return {kind: body | (self.hours() if kind == "hours" else {})}
+
+    def provenance(self) -> Any:
+        sources = self.one_or_many(["operator", "user", "agent", "tool", "web", "web"])
+        return sources if self.random() < 0.5 else {"at": self.one_or_many(PLACES), "from": sources}
+
+    def split(self) -> dict[str, Any]:
+        by = self.some({"by": lambda: self.choice(["agent", "team", "verb"])}, 0.8)
+        per, counts = self.choice(["30m", "24h", "1d"]), self.choice(["distinct", "units", "amount"])
+        if counts == "distinct":
+            return {"distinct": "destination", "max": self.choice([1, 2, 50]), "per": per, **by}
+        most = self.choice(AMOUNTS[2:]) if counts == "amount" else self.choice([1, 2, 200])
+        by = by if self.random() < 0.8 else {"by": "destination"}
+        return {"sum": counts, "max": most, "per": per, **by}
+
+    def freeze(self) -> dict[str, Any]:
+        begins = self.choice(WEEKS) + self.randrange(-96, 3 * 96) * timedelta(minutes=15)
+        ends = begins + self.randrange(8, 300) * timedelta(minutes=15)
+        if self.random() < 0.3:
+            return {"from": begins.isoformat(), "until": ends.isoformat()}
+        texts = {"from": f"{begins:%Y-%m-%dT%H:%M}", "until": f"{ends:%Y-%m-%dT%H:%M}"}
+        return {"zone": self.choice(ZONES), **texts}
 
     def hours(self) -> dict[str, Any]:
         opens = self.choice(CLOCK)
@@ -127,7 +177,10 @@ class Dice(random.Random):
     def policy(self, *modes: str) -> dict[str, Any]:
         # Most policies permit something, else every answer would be a denial.
         items = [self.rule("allow", "allow", "review") for _ in range(self.randint(0, 3))]
-        items += [self.rule("allow", "review", "forbid", "limit", "hours") for _ in range(self.randint(0, 3))]
+        items += [
+            self.rule("allow", "review", "forbid", "limit", "hours", "split", "freeze")
+            for _ in range(self.randint(0, 3))
+        ]
         scope = {
             "agents": lambda: self.one_or_many(AGENTS),
             "teams": lambda: self.one_or_many(TEAMS),
@@ -166,13 +219,19 @@ class Dice(random.Random):
             payload = {"to": [self.choice(MAILS) for _ in range(self.randint(1, 3))]}
         elif verb == "payment.transfer":
             payload = {"account": "DE1", "amount": self.choice(AMOUNTS)}
+            payload |= self.some({"notes": lambda: [{"body": "a", "by": {"name": "x"}}, {}, {"body": []}]}, 0.5)
         elif verb == "chat.post":
             place = self.choice([None, *CHANNELS])
-        return declared(verb, payload, destination=place, units=units, data_classes=labels)
+        claims = {place: self.choice(SOURCES) for place in self.sample(CLAIMS, self.choice([0, 0, 1, 2, 4]))}
+        return declared(verb, payload, destination=place, units=units, data_classes=labels, provenance=claims)
 
     def world(self, *modes: str) -> World:
+        return self.asked(self.document(*modes))
+
+    def asked(self, document: dict[str, Any]) -> World:
+        """Somebody asks something of a document."""
         now = self.choice(WEEKS) + self.randrange(3 * 96) * timedelta(minutes=15)
-        return World(self.document(*modes), self.subject(), self.declared(), now)
+        return World(document, self.subject(), self.declared(), now)
 
 
 DICE = st.builds(Dice, st.integers(0, 2**48))

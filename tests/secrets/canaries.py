@@ -77,3 +77,8 @@ def passwords() -> dict[str, Canary]:
     """Return secrets that only their place betrays: what people type into forms."""
     names = ("log-in", "wrong log-in", "old password", "new password", "createuser", "first administrator")
     return {name: _form(name, "…", 24) for name in names}
+
+
+def addresses() -> dict[str, Canary]:
+    """Return passwords of the installation's own addresses, which their place alone betrays."""
+    return {name: _form(f"{name} address", "…", 24) for name in ("database", "broker")}

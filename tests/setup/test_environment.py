@@ -102,3 +102,21 @@ def test_every_variable_is_explained() -> None:
     for entry in environment.variables():
         assert entry.help.endswith("."), entry.name
         assert entry.default or entry.shown or entry.name.endswith("_FILE"), entry.name
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://127.0.0.1:8001"),
+        ({"CONTROLPLANE_PORT": "9000"}, "http://127.0.0.1:9001"),
+        ({"CONTROLPLANE_LANE_PORT": "9005"}, "http://127.0.0.1:9005"),
+        ({"CONTROLPLANE_PUBLIC_URL": "http://box:8000"}, "http://box:8001"),
+        ({"CONTROLPLANE_PUBLIC_URL": "https://cp.example.com"}, "https://cp.example.com"),
+        (
+            {"CONTROLPLANE_PUBLIC_URL": "https://cp.example.com", "CONTROLPLANE_LANE_URL": "https://lane.example.com"},
+            "https://lane.example.com",
+        ),
+    ],
+)
+def test_browsers_find_the_lane_beside_the_web_server_or_behind_its_proxy(given: dict[str, str], address: str) -> None:
+    assert environment.read(given).lane_address == address

@@ -6,8 +6,9 @@ from controlplane.apply.sections.budgets import BUDGETS
 from controlplane.apply.sections.policies import POLICIES
 from controlplane.apply.sections.queues import QUEUES
 from controlplane.apply.sections.teams import TEAMS
+from controlplane.apply.sections.triggers import TRIGGERS
 from controlplane.apply.sections.verbs import VERBS
 
-PARTS: tuple[Part, ...] = (TEAMS, VERBS, AGENTS, QUEUES, POLICIES, BUDGETS)
+PARTS: tuple[Part, ...] = (TEAMS, VERBS, AGENTS, QUEUES, POLICIES, BUDGETS, TRIGGERS)
 
 __all__ = ["PARTS", "Applying", "Part"]

@@ -8,12 +8,13 @@ from approvals.models import Queue
 from audit.refusals import Invalid
 from controlplane.apply.sections.base import Applying, Entries, Part
 from policies import language, operations
+from policies.dry_runs import require_conditions
 from registry.documents import Problems
 
 
 def _check(problems: Problems, at: str, entries: Entries) -> None:
     try:
-        language.parse(entries, at=at)
+        require_conditions(language.parse(entries, at=at), at=at)
     except Invalid as error:
         problems.found.extend(error.errors)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from approvals import operations
+from approvals.routing import parse_matches
+from approvals.templates import TEMPLATES
 from audit.refusals import invalid
 from controlplane.apply.reading import text_list, yes_or_no
 from controlplane.apply.sections.base import Applying, Entries, Part, each
 from registry.amounts import AmountInvalid, Money, parse_money
-from registry.documents import Section, duration_seconds
+from registry.documents import DocumentInvalid, Section, duration_seconds
 
 _NEW: dict[str, Any] = {
     "quorum": 1,
@@ -19,6 +22,9 @@ _NEW: dict[str, Any] = {
     "owner_may_approve": True,
     "confirm_amount_over": None,
     "bulk_limit": 0,
+    "capacity": 0,
+    "escalate": None,
+    "matches": {},
 }
 
 
@@ -27,8 +33,35 @@ def _check(section: Section) -> None:
     section.integer("quorum")
     section.duration("ttl")
     section.integer("bulk_limit", least=0)
+    section.integer("capacity", least=0)
     section.take("confirm_amount_over")
+    section.choice("template", tuple(TEMPLATES))
+    _check_escalation(section)
+    _check_matches(section)
     yes_or_no(section, "edits", "editor_may_approve", "owner_may_approve")
+
+
+def _check_escalation(section: Section) -> None:
+    if section.take("escalate") is not None and (inner := section.section("escalate")) is not None:
+        inner.duration("after", required=True)
+        inner.text("to", required=True)
+        inner.close()
+
+
+def _check_matches(section: Section) -> None:
+    """Say what is wrong with the selectors, at their own places."""
+    raw = section.take("matches")
+    if not section.has("matches"):
+        return
+    try:
+        parse_matches(raw, at=section.at("matches"))
+    except DocumentInvalid as error:
+        section.problems.found.extend(error.errors)
+
+
+def _escalate(given: dict[str, Any]) -> operations.Escalate | None:
+    raw = given["escalate"]
+    return operations.Escalate(duration_seconds(raw["after"]), raw["to"]) if raw else None
 
 
 def _amount(given: dict[str, Any]) -> Money | None:
@@ -50,8 +83,24 @@ def _read() -> dict[str, Any]:
     return dict(sorted(operations.queue_documents().items()))
 
 
+def _with_targets_first(entries: Entries) -> Iterator[tuple[str, Any]]:
+    """Yield the entries; those to which others escalate come before these, a circle as it is written."""
+    waiting, seen = dict(entries), set()
+    while waiting:
+        for slug, entry in waiting.items():
+            target = (entry.get("escalate") or {}).get("to")
+            if target not in waiting or target == slug or slug in seen:
+                break
+            seen.add(slug)
+        yield slug, waiting.pop(slug)
+
+
 def _write(entries: Entries, applying: Applying) -> None:
-    for slug, entry in entries.items():
+    for slug, written in _with_targets_first(entries):
+        template = TEMPLATES.get(written.get("template", ""))
+        # A template stands for what it says, wherever the document does not say otherwise.
+        entry = {**(template.document if template else {}), **written}
+        entry.pop("template", None)
         given = {**_NEW, **applying.present.get(slug, {}), **entry}
         if given == {**_NEW, **applying.present.get(slug, {})} and slug in applying.present:
             continue  # what changes nothing needs no right to change it
@@ -68,6 +117,9 @@ def _write(entries: Entries, applying: Applying) -> None:
                 owner_may_approve=given["owner_may_approve"],
                 confirm_amount_over=_amount(given),
                 bulk_limit=given["bulk_limit"],
+                capacity=given["capacity"],
+                escalate=_escalate(given),
+                matches=given["matches"],
                 by=applying.by,
                 now=applying.now,
             )

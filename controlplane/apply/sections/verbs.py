@@ -26,7 +26,9 @@ def _read() -> dict[str, Any]:
 def _write(entries: Entries, applying: Applying) -> None:
     for name, entry in entries.items():
         with applying.entry(name):
-            operations.save_verb(name=name, spec=entry, by=applying.by, now=applying.now)
+            operations.save_verb(name=name, spec=entry, by=applying.by, now=applying.now, more_follow=True)
+    with applying.entry():
+        operations.require_one_verb_each()
 
 
 VERBS = Part("verbs", _check, _read, _write)

@@ -130,11 +130,13 @@ class Framed:
         """Return the answer of a closed log-in, if it is closed for this person from here."""
         return lockouts.answer(self.request) if lockouts.is_closed(self.request, user) else None
 
-    def count(self, user: User, method: str) -> HttpResponse | None:
-        """Count a failure; return the answer if that closed the log-in."""
-        address = self.request.META.get("REMOTE_ADDR") or ""
-        closed = lockouts.fail(name=user.username, address=address, now=timezone.now(), method=method)
-        return lockouts.answer(self.request) if closed else None
+    def begin(self, user: User) -> HttpResponse | None:
+        """Count a try of this person's from here before it is looked at, or return the answer of a closed log-in."""
+        return None if lockouts.begin(self.request, user.username) else lockouts.answer(self.request)
+
+    def wrong(self, method: str) -> HttpResponse | None:
+        """Note that the try was wrong; return the answer if that closed the log-in."""
+        return lockouts.answer(self.request) if lockouts.end_wrong(self.request, method=method) else None
 
 
 class LogIn(Framed, LoginView):
@@ -177,13 +179,19 @@ class SecondFactor(Framed, AuthenticateView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Take what was shown, unless the log-in is closed."""
-        answer: HttpResponse = self.closed_for(self.stage.login.user) or super().post(request, *args, **kwargs)
+        answer: HttpResponse = self.begin(self.stage.login.user) or super().post(request, *args, **kwargs)
+        return answer
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Go in."""
+        lockouts.end_right(self.request)
+        answer: HttpResponse = super().form_valid(form)
         return answer
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         """Count it."""
         method = "code" if isinstance(form, CodeForm) else "webauthn"
-        answer: HttpResponse = self.count(self.stage.login.user, method) or super().form_invalid(form)
+        answer: HttpResponse = self.wrong(method) or super().form_invalid(form)
         return answer
 
 
@@ -198,9 +206,8 @@ class PasskeyLogIn(LoginWebAuthnView):
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         """Count it towards the address: whose passkey it should have been is anybody's word."""
-        address = self.request.META.get("REMOTE_ADDR") or ""
-        name = lockouts.name_of(self.request)
-        if lockouts.fail(name=name, address=address, now=timezone.now(), method="webauthn"):
+        may_try = lockouts.begin(self.request, lockouts.name_of(self.request))
+        if not may_try or lockouts.end_wrong(self.request, method="webauthn"):
             return lockouts.answer(self.request)
         context = {**self.site.each_context(self.request), "title": "Log in"}
         return TemplateResponse(self.request, "account/passkey_refused.html", context, status=403)
@@ -243,10 +250,21 @@ class ProveByCode(_Proof, CodeView):
         """Return ours."""
         return ProofForm
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Take the code, counted before it is looked at."""
+        user: Any = request.user
+        answer: HttpResponse = self.begin(user) or CodeView.post(self, request, *args, **kwargs)
+        return answer
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Go on."""
+        lockouts.end_right(self.request)
+        answer: HttpResponse = super().form_valid(form)
+        return answer
+
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         """Count it."""
-        user: Any = self.request.user
-        answer: HttpResponse = self.count(user, "code") or super().form_invalid(form)
+        answer: HttpResponse = self.wrong("code") or super().form_invalid(form)
         return answer
 
 

@@ -28,7 +28,9 @@ from audit.refusals import Refusal
 from controlplane.accounts import encryption, factors, obligations, provider, sessions
 from controlplane.console.dialogs import ConsoleDialog, Done, Words
 from controlplane.console.people import viewer
+from controlplane.console.preferences import own_views
 from registry.operations import end_sessions
+from runs.redaction import redact_text
 
 PROOF_SECONDS = 300
 _SECRET = "account_app"  # noqa: S105 - a key in the session; what it holds is encrypted
@@ -90,6 +92,7 @@ class Account(Page):
         rows = list(Authenticator.objects.filter(user=user).order_by("created_at"))
         return self.draw(
             person=user,
+            views=own_views(user, self.site),
             due=obligations.owed(user),
             app=next((row for row in rows if row.type == Authenticator.Type.TOTP), None),
             passkeys=[row for row in rows if row.type == Authenticator.Type.WEBAUTHN],
@@ -150,7 +153,7 @@ class AddPasskey(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Verify the answer and keep the key."""
         user = viewer(request)
-        name = request.POST.get("name", "").strip()[:_LONGEST_NAME] or "Passkey"
+        name = redact_text(request.POST.get("name", "").strip())[:_LONGEST_NAME] or "Passkey"
         try:
             credential = json.loads(request.POST.get("credential", ""))
             webauthn.parse_registration_response(credential)

@@ -18,13 +18,13 @@ from controlplane.console import formats
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.approvals.beside import like, waiting_for
 from controlplane.console.approvals.marks import Marked, read_marks
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words, WordsField
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words
 
 
 class Several(forms.Form):
     """Which ones, and a word about them."""
 
-    comment = WordsField(
+    comment = forms.CharField(
         label="Comment", max_length=LONGEST_REASON, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
 

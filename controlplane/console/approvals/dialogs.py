@@ -20,7 +20,7 @@ from controlplane import gateway
 from controlplane.console.admins import list_of
 from controlplane.console.approvals.beside import next_for
 from controlplane.console.approvals.page import editable
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Reason, Words, WordsField
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, ExactField, Reason, Words
 from registry.permissions import may_operate, require
 
 
@@ -34,7 +34,7 @@ class Seen(forms.Form):
 class Approving(Seen):
     """An approval."""
 
-    comment = WordsField(
+    comment = forms.CharField(
         label="Comment", max_length=LONGEST_REASON, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
 
@@ -56,7 +56,7 @@ class Rejecting(Seen):
         label="Reason", required=False, widget=forms.RadioSelect(attrs={"class": "cp-chips-row"}),
         choices=(("Wrong recipient", "Wrong recipient"), ("Content", "Content"), ("Unsafe", "Unsafe")),
     )  # fmt: skip
-    comment = WordsField(
+    comment = forms.CharField(
         label="In words", max_length=LONGEST_REASON - 20, required=False, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="The agent's people read it. One of the two is needed.",
     )  # fmt: skip
@@ -74,11 +74,11 @@ class Rejecting(Seen):
 class Editing(Seen):
     """A new revision of the action."""
 
-    destination = forms.CharField(label="Destination", max_length=2048, required=False)
+    destination = ExactField(label="Destination", max_length=2048, required=False)
     units = forms.IntegerField(label="Units", min_value=1, required=False, help_text="How many things it touches.")
     amount_value = forms.CharField(label="Amount", max_length=40, required=False)
     amount_currency = forms.CharField(label="Currency", max_length=3, required=False, help_text="ISO 4217")
-    payload = forms.CharField(
+    payload = ExactField(
         label="Payload", strip=False, max_length=1_000_000,
         widget=forms.Textarea(attrs={"rows": 18, "class": "cp-code", "spellcheck": "false"}),
         help_text="The exact JSON that will be executed. Invisible characters are written as escapes.",
@@ -213,7 +213,8 @@ class Edit(HeldDialog):
 
     def check_right(self) -> None:
         """Check the right to edit."""
-        require_edit(self.row, self.user, queues=list(self.row.queues.all()))
+        facts = current_revision(self.row).facts
+        require_edit(self.row, self.user, queues=list(self.row.queues.all()), facts=facts)
 
     def initial(self) -> dict[str, Any]:
         """Hold the current action; opening it reads its bytes, which is audited."""

@@ -18,17 +18,17 @@ from controlplane.console.admins import page_of
 from controlplane.console.approvals.bytes import shown
 from controlplane.console.approvals.dialogs import Seen
 from controlplane.console.approvals.marks import read_marks
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Reason, Words, WordsField
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, ExactField, Reason, Words
 
 
 class Overruling(Seen):
     """The approval: reason, destination, amount."""
 
-    reason = WordsField(
+    reason = forms.CharField(
         label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail with your name.",
     )  # fmt: skip
-    destination = forms.CharField(
+    destination = ExactField(
         label="Destination", max_length=2048, widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="Type the first destination as it stands in the request.",
     )  # fmt: skip

@@ -93,8 +93,8 @@ class ApprovalPages(ConsoleAdmin):
     empty = Empty(
         "Nothing waits here.", "What an agent asks and a policy holds back appears here, soonest deadline first."
     )
-    list_display = ("asks", "standing", "reach", "units", "of_agent", "approvals", "until")
-    list_filter = (Inbox, "state", ByAgent, TeamThen, SinceAsked)
+    list_display = ("asks", "standing", "rated", "reach", "units", "of_agent", "approvals", "until")
+    list_filter = (Inbox, "state", "risk", ByAgent, TeamThen, SinceAsked)
     search_fields = ("decision__verb", "agent__slug", "agent__name")
     search_help_text = "Search verb or agent"
     ordering = ("expires_at", "id")
@@ -121,6 +121,11 @@ class ApprovalPages(ConsoleAdmin):
     def asks(self, row: ApprovalRequest) -> str:
         """Name the verb."""
         return row.decision.verb
+
+    @admin.display(description="risk")
+    def rated(self, row: ApprovalRequest) -> SafeString:
+        """Draw the tier that it had when these bytes were written."""
+        return draw_state(row.risk, "risk") if row.risk else SafeString("–")
 
     @admin.display(description="agent", ordering="agent__slug")
     def of_agent(self, row: ApprovalRequest) -> str:

@@ -6,45 +6,45 @@ they never change it.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import rfc8785
 
+from controlplane.console.approvals.findings import NEUTRAL, Finding, Tag, find
 from controlplane.console.approvals.lookalikes import unicode_form
 from controlplane.console.text import INDENT
 from registry.documents import join
 
 _HOST: Final = re.compile(r"(?:https?://|@)((?:[^\s/?#@:\"'<>\\.]+\.)+[^\s/?#@:\"'<>\\.]{2,})")
 _TAIL: Final = ",;)>]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """What is said about a stretch of text.
-
-    Attributes:
-        tone: ``people`` for what was extracted, ``warn`` and ``bad`` for what should make one stop, ``still``.
-        words: what is written behind it.
-    """
-
-    tone: str
-    words: str
+DESTINATION: Final = Tag("people", "destination")
+UNITS: Final = Tag("people", "units")
+AMOUNT: Final = Tag("people", "amount")
+EXTRACTED: Final = frozenset({DESTINATION, UNITS, AMOUNT})
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a line, with what is said about it; most have no tags."""
+    """A stretch of a line, with what is said about it; most have no tags.
+
+    Attributes:
+        text: the characters.
+        tags: what is said about it.
+        around: tags of the whole value of which this is a part; they are written once, behind its end.
+    """
 
     text: str
     tags: tuple[Tag, ...] = ()
+    around: tuple[Tag, ...] = ()
 
     @property
     def tone(self) -> str:
-        """The strongest tone among the tags."""
-        tones = {tag.tone for tag in self.tags}
+        """The strongest tone among the tags, its own or those around."""
+        tones = {tag.tone for tag in (*self.tags, *self.around)}
         return next((tone for tone in ("bad", "warn", "people") if tone in tones), "")
 
 
@@ -107,17 +107,15 @@ def _lines(
     hosts: Mapping[str, tuple[Tag, ...]],
 ) -> Iterator[list[Span]]:
     if isinstance(value, Mapping) and value:
-        members: list[tuple[str, str, Any]] = [
-            (f"{_scalar(key)}: ", join(at, key), item) for key, item in value.items()
-        ]
+        members: list[tuple[str, str, Any]] = [(_scalar(key), join(at, key), item) for key, item in value.items()]
         brackets = "{}"
     elif isinstance(value, list) and value:
         members = [("", join(at, place), item) for place, item in enumerate(value)]
         brackets = "[]"
     else:
-        yield [Span(f"{indent}{before}"), *_spans(value, tags.get(at, ()), hosts)]
+        yield [Span(indent), *_name(before, hosts), *_spans(value, tags.get(at, ()), hosts)]
         return
-    yield [Span(f"{indent}{before}{brackets[0]}", tags.get(at, ()))]
+    yield [Span(indent), *_name(before, hosts), Span(brackets[0], tags.get(at, ()))]
     for place, (name, pointer, item) in enumerate(members):
         inner = list(_lines(item, indent + INDENT, name, pointer, tags, hosts))
         if place + 1 < len(members):
@@ -126,20 +124,46 @@ def _lines(
     yield [Span(f"{indent}{brackets[1]}")]
 
 
+def _name(name: str, hosts: Mapping[str, tuple[Tag, ...]]) -> list[Span]:
+    return [*_parted(name, (), find(name, hosts)), Span(": ")] if name else []
+
+
 def _spans(value: Any, tags: tuple[Tag, ...], hosts: Mapping[str, tuple[Tag, ...]]) -> list[Span]:
     text = _scalar(value)
-    if tags or not isinstance(value, str):
+    if not isinstance(value, str):
         return [Span(text, tags)]
-    found: list[Span] = []
+    found = find(text, hosts)
+    if any(tag in EXTRACTED for tag in tags):
+        # What it is stands in its tags already, with its host; only what misleads is said besides.
+        known = {*tags, *NEUTRAL}
+        found = [replace(each, tags=said) for each in found if (said := _besides(each.tags, known))]
+    if _is_json(value):
+        tags = (*tags, Tag("still", "JSON inside text"))
+    return _parted(text, tags, found)
+
+
+def _besides(tags: Iterable[Tag], known: Collection[Tag]) -> tuple[Tag, ...]:
+    return tuple(tag for tag in tags if tag not in known)
+
+
+def _parted(text: str, tags: tuple[Tag, ...], found: Iterable[Finding]) -> list[Span]:
+    """Cut a text at its findings; what is said of the whole stands behind its end."""
+    spans: list[Span] = []
     end = 0
-    for match in _HOST.finditer(text):
-        host = match[1].rstrip(_TAIL)
-        said = hosts.get(host, ())
-        if said:
-            start = match.start(1)
-            found += [Span(text[end:start]), Span(host, said)]
-            end = start + len(host)
-    return [*found, Span(text[end:])]
+    for each in found:
+        spans += [Span(text[end : each.start], (), tags), Span(text[each.start : each.end], each.tags)]
+        end = each.end
+    return [span for span in spans if span.text] + [Span(text[end:], tags)]
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is JSON of its own, which its executor may read as such."""
+    if not text.strip().startswith(("{", "[")):
+        return False
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _scalar(value: Any) -> str:

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from approvals.amounts import money_of
 from approvals.models import ActionRevision, ApprovalRequest, KnownDestination
 from approvals.models.afterwards import digest_of
+from approvals.risk import Risk, assess
 from controlplane.console.approvals import marking
+from controlplane.console.approvals.findings import Tag
 from controlplane.console.approvals.lookalikes import LookAlike, look_alike
-from controlplane.console.approvals.marking import Line, Tag
+from controlplane.console.approvals.marking import AMOUNT, DESTINATION, UNITS, Line
 from policies.language import parse
 from policies.snapshots import published
 from registry.catalogue import VerbSpec, parse_verb
@@ -40,10 +43,16 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """The bytes in marked lines, and the destinations apart."""
+    """The bytes in marked lines, and the destinations and the risk apart."""
 
     lines: tuple[Line, ...]
     destinations: tuple[Destination, ...]
+    risk: Risk
+
+    @property
+    def new(self) -> int:
+        """At how many destinations no action of this agent ever succeeded."""
+        return len({one.text for one in self.destinations if one.new})
 
 
 def read_marks(request: ApprovalRequest, current: ActionRevision) -> Marked:
@@ -57,9 +66,18 @@ def read_marks(request: ApprovalRequest, current: ActionRevision) -> Marked:
     facts = current.facts
     known = known_domains(request)
     destinations = tuple(_destinations(request.agent_id, facts["destinations"], known))
-    tags = _tags(value, facts, _spec(request.decision.verb), destinations)
+    spec = _spec(request.decision.verb)
+    tags = _tags(value, facts, spec, destinations)
+    risk = assess(
+        # A verb that has left the catalogue is judged as the worst.
+        capability=spec.capability if spec else "execute",
+        data_classes=facts["data_classes"],
+        amount=money_of(facts),
+        units=facts["units"],
+        new_destinations=len({one.text for one in destinations if one.new}),
+    )
     hosts = {host: _of_host(host, known) for host in marking.hosts_in(value)}
-    return Marked(marking.lay_out(value, tags, hosts), destinations)
+    return Marked(marking.lay_out(value, tags, hosts), destinations, risk)
 
 
 def domain_of(destination: str) -> str:
@@ -103,7 +121,7 @@ def _spec(verb: str) -> VerbSpec | None:
 
 def tags_of(destination: Destination) -> tuple[Tag, ...]:
     """Say of a destination what it is, and what should make one stop."""
-    found = [Tag("people", "destination")]
+    found = [DESTINATION]
     if destination.look is not None:
         found.append(Tag("bad", f"looks like {destination.look.known}: {destination.look.how}"))
     if destination.new:
@@ -120,10 +138,10 @@ def _tags(
             found[where] += tags_of(destination)
     elif destinations:
         found["/destination"] += tags_of(destinations[0])
-    for pointer, name in ((spec.units, "units"), (spec.amount, "amount")) if spec else ():
+    for pointer, tag in ((spec.units, UNITS), (spec.amount, AMOUNT)) if spec else ():
         if isinstance(pointer, Pointer):
             for where, _ in _targets(value, pointer):
-                found[where] += (Tag("people", name),)
+                found[where] += (tag,)
     for pointer, source in sorted(facts["provenance"].items()):
         found[f"/payload{pointer}"] += (Tag("warn" if source in _UNTRUSTED else "still", f"from {source}"),)
     return dict(found)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from approvals.amounts import amount_to_confirm
-from approvals.models import ActionRevision, ApprovalRequest, Grant, Override, Queue, Vote
+from approvals.models import ActionRevision, ApprovalRequest, Escalation, Grant, Override, Queue, Vote
 from approvals.operations import read_bytes
 from approvals.permissions import (
     may_break_glass,
@@ -35,6 +35,7 @@ from controlplane.console.approvals.beside import (
 )
 from controlplane.console.approvals.bytes import Bytes, Change, hidden_note, read_change, shown
 from controlplane.console.approvals.marks import Marked, read_marks
+from controlplane.console.approvals.reach import radius_of, read_by_now, summary_of
 from registry.models import Agent, User
 from registry.states import Role
 from runs.models import Run
@@ -75,6 +76,11 @@ class ApprovalPage:
         marked: the same in lines, with what matters marked; None likewise.
         hidden: what stands there instead.
         obstacle: why this person may not vote; empty where they may.
+        risk: the tier: where the bytes are readable that of now, else that of when they were written.
+        radius: whom and what it reaches, in one line.
+        read_by: who else opened it within the last two minutes.
+        ended: how the alike ones ended, in one line.
+        escalated: to which queues it was escalated.
         overruled_by: who approved it under break-glass, or empty.
         typed: the amount that an approval has to type, or empty.
         alike: the last requests like this one, the newest first, with what came of them.
@@ -82,6 +88,7 @@ class ApprovalPage:
         marks: who says that it should have been approved or rejected, and why.
         quick: whether this person's last ten votes came at a glance.
         run_url: of the run that it belongs to, empty where it is not theirs to see or there is none.
+        call: the tool that the agent's framework runs, and on which server; empty for every other action.
         task, purpose: the agent's own words, untrusted.
         buttons: what this person may do while it is open.
         more: what else they may do.
@@ -117,6 +124,7 @@ class ApprovalPage:
     votes: tuple[Ballot, ...]
     revisions: tuple[RevisionLine, ...]
     obstacle: str
+    call: str
     task: str
     purpose: str
     decision_url: str
@@ -124,6 +132,11 @@ class ApprovalPage:
     grant_state: str
     grant_until: datetime | None
     overruled_by: str
+    risk: str
+    radius: str
+    read_by: tuple[str, ...]
+    ended: str
+    escalated: tuple[str, ...]
     typed: str
     alike: tuple[Alike, ...]
     near: Neighbours
@@ -165,6 +178,8 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
     target = _target(facts) if readable else formats.plural(len(facts["destinations"]), "destination")
     waiting = waiting_for(user, now=now) if is_open else []
     typed = amount_to_confirm(queues, facts)
+    marked = read_marks(request, current) if readable else None
+    alike = read_alike(request)
     sees_agent = user.role != Role.REVIEWER and Agent.objects.visible_to(user).filter(pk=request.agent_id).exists()
     return ApprovalPage(
         heading=f"{request.agent.slug} asks to {decision.verb}",
@@ -185,7 +200,7 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         revision=current.number,
         digest=current.digest,
         bytes=shown(body) if readable else None,
-        marked=read_marks(request, current) if readable else None,
+        marked=marked,
         hidden="" if readable else hidden_note(body, current.digest, is_open=is_open),
         units=facts["units"],
         amount=_amount(facts) if readable else "",
@@ -196,6 +211,7 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         votes=_votes(request, current.number),
         revisions=_revisions(revisions, readable=readable),
         obstacle=obstacle,
+        call=_call(facts),
         task=facts["task"],
         purpose=facts["purpose"],
         decision_url=page_of(decision) if sees_agent else "",
@@ -203,8 +219,13 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         grant_state=grant.state if grant else "",
         grant_until=grant.expires_at if grant and grant.state == GrantState.ISSUED else None,
         overruled_by=request.overridden_by.username if request.overridden_by else "",
+        risk=marked.risk.tier if marked else request.risk,
+        radius=radius_of(facts, new=marked.new) if marked else "",
+        read_by=read_by_now(request, user, now=now) if is_open else (),
+        ended=summary_of((each.state for each in alike), wrong=sum(bool(each.should) for each in alike)),
+        escalated=tuple(Escalation.objects.filter(request=request).values_list("to__slug", flat=True)),
         typed=str(typed) if typed and readable else "",
-        alike=read_alike(request),
+        alike=alike,
         near=neighbours(request, waiting),
         marks=tuple(Override.objects.filter(decision=request.decision_id).select_related("by")),
         quick=is_open and not obstacle and votes_at_a_glance(user),
@@ -223,6 +244,13 @@ def _target(facts: dict[str, Any]) -> str:
         part for part in (amount, reach if number else "", f"{units} units" if units != max(number, 1) else "") if part
     ]
     return ", ".join(parts) or "no destination"
+
+
+def _call(facts: dict[str, Any]) -> str:
+    call = facts.get("call")
+    if call is None:
+        return ""
+    return f"{call['tool']} on {call['server']}" if call["server"] else str(call["tool"])
 
 
 def _amount(facts: dict[str, Any]) -> str:
@@ -284,7 +312,7 @@ def _buttons(
 ) -> tuple[Button, ...]:
     query = f"?revision={current.number}&digest={current.digest}"
     try:
-        require_edit(request, user, queues=queues)
+        require_edit(request, user, queues=queues, facts=current.facts)
         no_edit = ""
     except Refusal as refusal:
         no_edit = refusal.detail

@@ -11,12 +11,11 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from audit.refusals import Refusal
-from controlplane.console import formats
 from controlplane.console.admins import Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
 from controlplane.console.costs.dialogs import DRAFTERS, ChangeBudget, CreateBudget, RaiseBudget
 from controlplane.console.costs.spend import read_spend, standing_of
 from controlplane.console.people import viewer
-from controlplane.console.tags import draw_meter, draw_money, draw_state, draw_time
+from controlplane.console.tags import draw_meter, draw_money, draw_state, draw_time, write_exactly
 from costs.models import Budget, TopUp
 from costs.money import format_usd
 from costs.permissions import may_publish_budget
@@ -72,7 +71,7 @@ class BudgetPages(ConsoleAdmin):
             )
             present = (
                 Fact("State", draw_state(standing_of(line), "budget")),
-                Fact("Present period", f"{formats.absolute(line.starts_at)} to {formats.absolute(line.ends_at)}"),
+                Fact("Present period", f"{write_exactly(line.starts_at)} to {write_exactly(line.ends_at)}"),
                 Fact("Spent", format_html("{} ({} %)", draw_money(line.settled_nanousd), line.percent)),
                 Fact("Set aside", draw_money(line.reserved_nanousd)),
                 Fact("Left", draw_money(line.left_nanousd)),

@@ -10,7 +10,7 @@ from django import forms
 
 from audit.refusals import Forbidden, invalid
 from controlplane.console.admins import list_of, page_of
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words, WordsField
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words
 from costs.documents import budget_document
 from costs.models import Budget
 from costs.money import format_usd
@@ -68,7 +68,7 @@ class More(forms.Form):
 
     amount_usd = forms.CharField(label="Add, USD", max_length=24, help_text="On top of the limit, for example 50.00.")
     until = forms.DateTimeField(label="Until", help_text="UTC, for example 2026-12-01 00:00.")
-    reason = WordsField(
+    reason = forms.CharField(
         label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail.",
     )  # fmt: skip

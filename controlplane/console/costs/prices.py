@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from audit.refusals import Refusal, invalid
 from controlplane.console.admins import Button, ConsoleAdmin, Empty, Fact, Sheet, list_of
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words, WordsField
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words
 from controlplane.console.formats import money, plural
 from controlplane.console.lists import time_column
 from controlplane.console.people import viewer
@@ -54,7 +54,7 @@ class Rate(forms.Form):
     output = forms.CharField(
         label="Output, USD per million tokens", max_length=24, help_text="Reasoning is a part of output."
     )
-    reason = WordsField(
+    reason = forms.CharField(
         label="Where the price comes from", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 2})
     )
     confirmed = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)

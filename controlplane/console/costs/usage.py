@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from controlplane.console import formats
 from controlplane.console.admins import ConsoleAdmin, Empty, Fact, Sheet, page_of
 from controlplane.console.lists import ByAgent, Since, agent_column, time_column
-from controlplane.console.tags import draw_money
+from controlplane.console.tags import draw_money, write_exactly
 from costs.models import Usage
 
 
@@ -56,8 +56,8 @@ class UsagePages(ConsoleAdmin):
                 Fact("Written to cache", row.cache_write),
                 Fact("Output, reasoning included", row.output),
                 Fact("Of it reasoning", row.reasoning),
-                Fact("Made", formats.absolute(row.at)),
-                Fact("Received", formats.absolute(row.received_at)),
+                Fact("Made", write_exactly(row.at)),
+                Fact("Received", write_exactly(row.received_at)),
                 Fact("Task (the agent's word)", row.task or "none"),
             ),
         )

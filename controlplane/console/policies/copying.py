@@ -51,7 +51,8 @@ def as_test(body: AskBody, *, agent: str, effect: str, at: datetime) -> str:
         effect: what is expected.
         at: when, aware.
     """
-    action = _told(body, ("verb", "capability", "destination", "units", "amount", "payload", "data_classes"))
+    names = ("verb", "capability", "destination", "units", "amount", "payload", "data_classes", "provenance")
+    action = _told(body, names)
     moment = at.astimezone(UTC).isoformat(timespec="seconds")
     return dumping.dump([{"action": action, "agent": agent, "at": moment, "expect": effect}])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,14 +13,15 @@ from audit.refusals import Forbidden, IllegalTransition, Refusal
 from controlplane.apply import loading
 from controlplane.apply.problems import DocumentRefused, located
 from controlplane.console.admins import page_of
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Reason, Words, WordsField
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, ExactField, Reason, Words
+from controlplane.console.policies.replays import replay_check, replays_of
 from controlplane.console.policies.revision_page import DRAFTERS, as_yaml, checklist, queue_names
 from policies.models import Revision
 from policies.operations import discard, publish, revise_draft, roll_back, save_draft
 from policies.operations.revisions import DraftChanged, require_base
 from policies.permissions import may_edit_draft
 from policies.snapshots import published
-from policies.states import RevisionState
+from policies.states import ReplayState, RevisionState
 from registry.documents import DocumentInvalid
 
 _SIGNS: Mapping[bool | None, str] = {True: "✓", False: "✕", None: "·"}
@@ -32,7 +34,9 @@ class Digest(forms.Form):
 
 
 class PublishReason(Digest, Reason):
-    """Why it is published, and which text was read."""
+    """Why it is published, which text was read, and which replay of it was shown."""
+
+    replay = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
 
 class Publish(Dialog):
@@ -43,7 +47,8 @@ class Publish(Dialog):
 
     def words(self) -> Words:
         """Name the effect: the checklist."""
-        checks = tuple(f"{_SIGNS[check.passed]} {check.text}" for check in checklist(self.row))
+        found = (*checklist(self.row), replay_check(self.row, self.user))
+        checks = tuple(f"{_SIGNS[check.passed]} {check.text}" for check in found)
         return Words(
             f"Publish r{self.row.number}?",
             (*checks, "The revision before it returns in one step: Roll back."),
@@ -52,7 +57,9 @@ class Publish(Dialog):
 
     def initial(self) -> dict[str, Any]:
         """Carry the text that is shown."""
-        return {"seen": self.row.digest}
+        shown = replays_of(self.row, self.user)
+        finished = shown is not None and shown.state == ReplayState.FINISHED
+        return {"seen": self.row.digest, "replay": shown.pk if shown and finished else None}
 
     def check(self) -> None:
         """Say at once that something else is in force by now, or that it is no draft."""
@@ -64,7 +71,7 @@ class Publish(Dialog):
         """Publish; the operation checks the right over every agent that a changed policy matches."""
         publish(
             revision=self.row, queues=queue_names(), by=self.user, now=self.now, reason=data["reason"],
-            seen=data["seen"],
+            seen=data["seen"], replays=[data["replay"]] if data["replay"] else [],
         )  # fmt: skip
         return Done(f"r{self.row.number} is in force.", self.pages.address(self.row))
 
@@ -109,12 +116,12 @@ class Discard(Dialog):
 class Document(forms.Form):
     """A whole policy set."""
 
-    document = forms.CharField(
+    document = ExactField(
         label="Policies, as YAML", strip=False, max_length=1_000_000,
         widget=forms.Textarea(attrs={"rows": 24, "class": "cp-code", "spellcheck": "false"}),
         help_text="The whole set: what is left out is gone once it is published.",
     )  # fmt: skip
-    reason = WordsField(label="Why", max_length=LONGEST_REASON, required=False)
+    reason = forms.CharField(label="Why", max_length=LONGEST_REASON, required=False)
 
 
 class Redraft(Digest, Document):
@@ -157,9 +164,9 @@ class Writing(Dialog):
             raise located(refusal.errors, loaded.lines) from refusal
         return Done(f"r{draft.number} is saved as a draft.", page_of(draft))
 
+    @abstractmethod
     def keep(self, document: Mapping[str, object], data: Mapping[str, Any]) -> Revision:
         """Call the operation."""
-        raise NotImplementedError
 
 
 class Draft(Writing):

@@ -12,6 +12,8 @@ from audit.refusals import Refusal
 from controlplane.apply import dumping
 from controlplane.console.admins import Button, list_of, page_of
 from controlplane.console.diffs import Line, line_diff
+from controlplane.console.policies.checks import Check
+from controlplane.console.policies.replays import ReplayLine, replay_line
 from controlplane.console.policies.sentences import Sentence, sentences
 from policies import snapshots
 from policies.compile import compile_set
@@ -40,14 +42,6 @@ class PolicyLine:
     tests: int
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the checklist before publishing; `passed` None: it is not decided by this."""
-
-    passed: bool | None
-    text: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionPage:
     """Everything that the page shows.
@@ -61,6 +55,8 @@ class RevisionPage:
         tests: how its tests came out; None where they were not asked for.
         edit_url: of the editor, empty where this person may not edit it.
         try_url: of "what would happen if", about this revision.
+        replay: the newest replay of exactly this text that the person may see.
+        replay_url: asks for a replay, empty where this person may not.
     """
 
     heading: str
@@ -86,6 +82,8 @@ class RevisionPage:
     buttons: tuple[Button, ...]
     edit_url: str
     try_url: str
+    replay: ReplayLine | None
+    replay_url: str
 
     @property
     def failed(self) -> int:
@@ -137,6 +135,8 @@ def read_revision(revision: Revision, *, user: User, against: str = "", tests: b
         buttons=_buttons(revision, user),
         edit_url=page_of(revision, "edit") if _edits(revision, user) else "",
         try_url=f"{list_of(Revision)}do/try/?revision={revision.number}",
+        replay=replay_line(revision, user),
+        replay_url=page_of(revision, "replay") if _replays(revision, user) else "",
     )
 
 
@@ -244,6 +244,10 @@ def _edits(revision: Revision, user: User) -> bool:
         and user.role in DRAFTERS
         and (user.role == Role.ADMIN or user.pk == revision.author_id)
     )
+
+
+def _replays(revision: Revision, user: User) -> bool:
+    return user.role in DRAFTERS and revision.state != RevisionState.DISCARDED
 
 
 def _buttons(revision: Revision, user: User) -> tuple[Button, ...]:

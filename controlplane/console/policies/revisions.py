@@ -17,6 +17,7 @@ from controlplane.console.admins import Button, ConsoleAdmin, Empty, list_of
 from controlplane.console.lists import state_column, time_column
 from controlplane.console.people import viewer
 from controlplane.console.policies.dialogs import Discard, Draft, EditDraft, Publish, RollBack
+from controlplane.console.policies.replay_dialogs import StartReplay
 from controlplane.console.policies.revision_page import DRAFTERS, RevisionPage, as_yaml, lines_of, read_revision
 from controlplane.console.policies.trying import Try
 from policies.language import parse
@@ -105,7 +106,7 @@ class RevisionPages(ConsoleAdmin):
     related = ("author", "published_by")
     page_template = "console/policies/revision.html"
     change_list_template = "console/policies/list.html"
-    dialogs = {"publish": Publish, "roll-back": RollBack, "discard": Discard, "edit": EditDraft}
+    dialogs = {"publish": Publish, "roll-back": RollBack, "discard": Discard, "edit": EditDraft, "replay": StartReplay}
     list_dialogs = {"draft": Draft, "try": Try}
     empty = Empty(
         "No policies yet.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.language import Policy, PolicySet
+from policies.routes import is_routed, words_for
 
 _ANY = "anything"
 
@@ -19,7 +20,7 @@ class Sentence:
     Attributes:
         policy: slug.
         rule: name.
-        effect: how it is drawn, of `policies.states.Effect`; a limit and hours throttle, a forbid denies.
+        effect: how it is drawn, of `policies.states.Effect`: a forbid denies, what time lifts throttles.
         text: the sentence.
         shadow: whether the policy only records.
     """
@@ -31,7 +32,10 @@ class Sentence:
     shadow: bool
 
 
-_EFFECT_OF = {"allow": "allow", "review": "review", "forbid": "deny", "limit": "throttle", "hours": "throttle"}
+_EFFECT_OF = {
+    "allow": "allow", "review": "review", "forbid": "deny",
+    "limit": "throttle", "split": "throttle", "hours": "throttle", "freeze": "throttle",
+}  # fmt: skip
 
 
 def about_agent(policies: PolicySet, *, agent: str, team: str, tags: frozenset[str]) -> list[Sentence]:
@@ -74,7 +78,18 @@ def _what(body: Mapping[str, Any]) -> str:
         parts.append(f"that can {capability}")
     if amount := body.get("amount_over"):
         parts.append(f"over {amount['value']} {amount['currency']}")
+    if provenance := body.get("provenance"):
+        parts.append(_from(provenance))
+    if condition := body.get("when"):
+        parts.append(f"when {condition}")
     return " ".join(parts)
+
+
+def _from(provenance: Any) -> str:
+    """Write where values come from."""
+    if isinstance(provenance, Mapping):
+        return f"with values at {_either(provenance['at'])} from {_either(provenance['from'])}"
+    return f"with values from {_either(provenance)}"
 
 
 def _either(value: Any) -> str:
@@ -86,12 +101,20 @@ def _batch(body: Mapping[str, Any]) -> str:
     return f", at most {body['batch']} at once" if "batch" in body else ""
 
 
+def _duty(body: Mapping[str, Any]) -> str:
+    obligations = body.get("obligations", [])
+    listed = obligations if isinstance(obligations, list) else [obligations]
+    return f" Obliges to {', '.join(listed)}." if listed else ""
+
+
 def _allow(body: Mapping[str, Any]) -> str:
-    return f"May {_what(body)}{_batch(body)}."
+    return f"May {_what(body)}{_batch(body)}.{_duty(body)}"
 
 
 def _review(body: Mapping[str, Any]) -> str:
-    return f"May {_what(body)}{_batch(body)} after the queue {body['queue']} approves."
+    queue = body["queue"]
+    who = words_for(queue) if is_routed(queue) else f"the queue {queue}"
+    return f"May {_what(body)}{_batch(body)} after {who} approves.{_duty(body)}"
 
 
 def _forbid(body: Mapping[str, Any]) -> str:
@@ -103,9 +126,26 @@ def _limit(body: Mapping[str, Any]) -> str:
     return f"At most {body['units']} units of {_what(body)} in {body['per']}{each}."
 
 
+def _split(body: Mapping[str, Any]) -> str:
+    most, counts = body["max"], body.get("distinct") or body["sum"]
+    if isinstance(most, Mapping):
+        told = f"{most['value']} {most['currency']}"
+    else:
+        told = f"{most} units" if counts == "units" else f"{most} different {counts}s"
+    return f"At most {told} of {_what(body)} in {body['per']} for each {body.get('by', 'agent')}, in whatever steps."
+
+
+def _freeze(body: Mapping[str, Any]) -> str:
+    zone = f" ({body['zone']})" if "zone" in body else ""
+    return f"Not {_what(body)} from {body['from']} until {body['until']}{zone}."
+
+
 def _hours(body: Mapping[str, Any]) -> str:
     days = _either(body.get("days")) or "every day"
     return f"{_what(body).capitalize()} only {days} {body['from']}–{body['until']} ({body['zone']})."
 
 
-_WRITERS = {"allow": _allow, "review": _review, "forbid": _forbid, "limit": _limit, "hours": _hours}
+_WRITERS = {
+    "allow": _allow, "review": _review, "forbid": _forbid, "limit": _limit, "split": _split,
+    "hours": _hours, "freeze": _freeze,
+}  # fmt: skip

@@ -12,11 +12,12 @@ from django.db.models import Q
 from django.http import HttpResponse
 
 from audit.canonical import loads
-from audit.refusals import Missing
-from controlplane.console.dialogs import Dialog, Words
+from audit.refusals import Missing, invalid
+from controlplane.console.dialogs import Dialog, ExactField, Words
 from controlplane.console.policies import copying
 from controlplane.gateway.bodies import AskBody
 from controlplane.gateway.trying import Tried, read_action, try_action
+from policies.demands import told
 from policies.models import Revision
 from policies.reasons import CATALOGUE
 from policies.states import RevisionState
@@ -33,7 +34,7 @@ class Question(forms.Form):
     agent = forms.ChoiceField(label="Agent")
     environment = forms.ChoiceField(label="Environment", choices=Environment.choices, initial=Environment.PRODUCTION)
     verb = forms.ChoiceField(label="Verb")
-    destination = forms.CharField(
+    destination = ExactField(
         label="Destination", max_length=2048, required=False,
         help_text="Leave it out where the verb's destinations stand in the payload.",
     )  # fmt: skip
@@ -43,10 +44,15 @@ class Question(forms.Form):
     data_classes = forms.CharField(
         label="Data classes", max_length=4000, required=False, help_text="Divided by commas."
     )
-    payload = forms.CharField(
+    payload = ExactField(
         label="Payload", strip=False, max_length=300_000, required=False,
         widget=forms.Textarea(attrs={"rows": 6, "class": "cp-code", "spellcheck": "false"}),
         help_text="JSON, as the agent would send it.",
+    )  # fmt: skip
+    provenance = ExactField(
+        label="Provenance", max_length=4000, required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "cp-code", "spellcheck": "false"}),
+        help_text="What the agent would say of its values, a pointer and a source on each line: /body web.",
     )  # fmt: skip
     at = forms.DateTimeField(
         label="Time", required=False, help_text="UTC, for example 2026-11-23 10:00; left out: now.",
@@ -152,6 +158,11 @@ def _action(data: Mapping[str, Any]) -> dict[str, Any]:
         action["amount"] = {"value": data["amount_value"], "currency": data["amount_currency"]}
     if data["data_classes"]:
         action["data_classes"] = [label.strip() for label in data["data_classes"].split(",") if label.strip()]
+    claims = [line.split() for line in data["provenance"].splitlines() if line.strip()]
+    if claims:
+        if any(len(claim) != len(("pointer", "source")) for claim in claims):
+            raise invalid("/provenance", "invalid", "Write a JSON pointer and a source on each line: /body web.")
+        action["provenance"] = dict(claims)
     if data["payload"].strip():
         action["payload"] = loads(data["payload"].encode("utf-8", "surrogatepass"))
     return action
@@ -167,7 +178,8 @@ def _page(tried: Tried, body: AskBody, agent: str) -> TriedPage:
         for each in tried.verdict.reasons
     )
     limits = tuple(
-        f"{demand.policy}, {demand.rule}: {demand.units} of {demand.maximum} in {demand.window_seconds} s"
+        f"{demand.policy}, {demand.rule}: {told(demand, demand.units)} of {told(demand, demand.maximum)} "
+        f"in {demand.window_seconds} s"
         for demand in tried.verdict.limits
     )
     return TriedPage(

@@ -17,6 +17,7 @@ from controlplane.console.policies import copying
 from controlplane.gateway.bodies import AskBody
 from controlplane.gateway.trying import Tried, declared_body, judge_as_then, try_again
 from costs.models import Reservation
+from policies.demands import money_or_units
 from policies.explaining import Near
 from policies.models import Admission, Decision, Revision
 from policies.reasons import CATALOGUE
@@ -43,8 +44,9 @@ class LimitThen:
     """How a limit stood at the moment of the decision.
 
     Attributes:
-        taken: units that its window held, without this decision's.
+        taken: what its window held, without this decision's.
         window: length of the window.
+        currency: of a sum of money, whose figures are billionths; empty for units.
     """
 
     policy: str
@@ -54,11 +56,18 @@ class LimitThen:
     taken: int
     maximum: int
     window: timedelta
+    currency: str = ""
 
     @property
     def left(self) -> int:
         """What it still admitted."""
         return max(0, self.maximum - self.taken)
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """What was left, admitted and asked, as people read it."""
+        figures = {"left": self.left, "maximum": self.maximum, "units": self.units}
+        return {name: money_or_units(number, self.currency) for name, number in figures.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class DecisionPage:
         near: rules that came nearest, judged by the revision of then; empty for an allow.
         erased: whether the payload is gone, so that nothing can be judged again.
         again: what the policies of now would say; None where that was not asked.
+        obligations: what the agent had to do besides: obligation, policy, rule.
         set_aside: what budgets set aside: budget, nano-USD, state.
     """
 
@@ -116,6 +126,7 @@ class DecisionPage:
     pairs: tuple[Pair, ...]
     provenance: tuple[tuple[str, str], ...]
     limits: tuple[LimitThen, ...]
+    obligations: tuple[tuple[str, str, str], ...]
     set_aside: tuple[tuple[str, int, str], ...]
     near: tuple[Near, ...]
     erased: bool
@@ -174,6 +185,9 @@ def read_decision(decision: Decision, *, user: User, now: datetime, again: bool 
         pairs=_pairs(decision, body),
         provenance=tuple(sorted(body.provenance.items())) if body else (),
         limits=_limits(decision, then),
+        obligations=tuple(
+            (f"{each['name']}:{each['value']}", each["policy"], each["rule"]) for each in decision.obligations
+        ),
         set_aside=_set_aside(decision),
         near=then.near if then and decision.effect != Effect.ALLOW else (),
         erased=body is None,
@@ -241,16 +255,28 @@ def _pairs(decision: Decision, body: AskBody | None) -> tuple[Pair, ...]:
 
 
 def _limits(decision: Decision, then: Tried | None) -> tuple[LimitThen, ...]:
-    """Count each limit's window as it was: admissions are kept past the longest window."""
+    """Count each limit's window as it was: admissions are kept past the longest window.
+
+    Of distinct values only the last meeting is kept, so what a window held then is not known any more.
+    """
     if then is None:
         return ()
     found = []
-    for demand in then.verdict.limits[:_MOST_LIMITS]:
+    for demand in [each for each in then.verdict.limits if not each.values][:_MOST_LIMITS]:
         window = timedelta(seconds=demand.window_seconds)
         rows = Admission.objects.filter(key=demand.key, at__gt=decision.at - window, at__lte=decision.at)
         taken = rows.exclude(decision_id=decision.pk).aggregate(units=Sum("units"))["units"] or 0
         found.append(
-            LimitThen(demand.policy, demand.rule, demand.by_value, demand.units, taken, demand.maximum, window)
+            LimitThen(
+                demand.policy,
+                demand.rule,
+                demand.by_value,
+                demand.units,
+                taken,
+                demand.maximum,
+                window,
+                demand.currency,
+            )
         )
     return tuple(found)
 

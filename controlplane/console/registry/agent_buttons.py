@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controlplane.console.admins import Button, page_of
-from controlplane.console.dialogs import Dialog
+from controlplane.console.dialogs import Subpage
 from controlplane.console.registry.agent_dialogs import AgentDialog, Contain, Kill, Pause, Resume, Retire
 from controlplane.console.registry.agent_forms import Accept, Decline, Edit, Revert, Transfer
 from controlplane.console.registry.agent_work import Dispatch, Draft, Issue, RollBack, Start, Stop
@@ -25,7 +25,7 @@ MORE: tuple[tuple[str, type[AgentDialog]], ...] = (
     ("contain", Contain),
     ("retire", Retire),
 )
-DIALOGS: dict[str, type[Dialog]] = {
+DIALOGS: dict[str, type[Subpage]] = {
     **dict(MAIN),
     **dict(MORE),
     "roll-back": RollBack,

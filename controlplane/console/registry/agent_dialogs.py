@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from controlplane.console.dialogs import Dialog, Done, OptionalReason, Reason, Words
+from controlplane.console.undoing import undo_of_pause
 from registry import permissions
 from registry.models import Agent
 from registry.operations import contain, kill, pause_agent, resume_agent, retire_agent
@@ -58,8 +59,10 @@ class Pause(AgentDialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Pause."""
-        pause_agent(agent=self.row, reason=data["reason"], by=self.user, now=self.now)
-        return self.done(f"{self.row.slug} is paused.")
+        now = self.now
+        pause_agent(agent=self.row, reason=data["reason"], by=self.user, now=now)
+        undo = undo_of_pause(self.row, by=self.user, at=now)
+        return Done(f"{self.row.slug} is paused.", self.pages.address(self.row), undo)
 
 
 class Resume(AgentDialog):

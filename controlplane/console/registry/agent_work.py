@@ -12,8 +12,9 @@ from audit.canonical import loads
 from audit.refusals import invalid
 from controlplane.console import text
 from controlplane.console.admins import page_of
-from controlplane.console.dialogs import LONGEST_REASON, Done, NoForm, Words
+from controlplane.console.dialogs import LONGEST_REASON, Done, ExactField, NoForm, Words
 from controlplane.console.registry.agent_dialogs import AgentDialog
+from controlplane.no_secrets import refuse_secrets
 from registry import permissions
 from registry.models import AgentVersion, Release
 from registry.operations import create_version, issue_key, roll_back, send_command
@@ -23,7 +24,7 @@ from registry.states import AgentState, CommandKind, Environment, KeyScope, Rele
 class Parameters(forms.Form):
     """What goes with a command."""
 
-    parameters = forms.CharField(
+    parameters = ExactField(
         label="Parameters", required=False, strip=False, max_length=64_000, initial="{}",
         widget=forms.Textarea(attrs={"rows": 6, "class": "cp-code", "spellcheck": "false"}),
         help_text="A JSON object, no secrets.",
@@ -47,7 +48,7 @@ class CommandDialog(AgentDialog):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Request it."""
         send_command(
-            agent=self.row, kind=self.kind, by=self.user, now=self.now, parameters=json_object(data["parameters"])
+            agent=self.row, kind=self.kind, by=self.user, now=self.now, parameters=kept_object(data["parameters"])
         )
         return self.done(f"{self.kind.label} requested; {self.row.slug} has not answered yet.")
 
@@ -122,7 +123,7 @@ class Issue(AgentDialog):
 class NewVersion(forms.Form):
     """A version's definition."""
 
-    definition = forms.CharField(
+    definition = ExactField(
         strip=False, max_length=1_000_000,
         widget=forms.Textarea(attrs={"rows": 18, "class": "cp-code", "spellcheck": "false"}),
         help_text="Prompts, model preferences, tools, configuration: a JSON object.",
@@ -151,7 +152,7 @@ class Draft(AgentDialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Create it."""
-        definition = json_object(data["definition"])
+        definition = kept_object(data["definition"])
         version = create_version(agent=self.row, definition=definition, note=data["note"], by=self.user, now=self.now)
         return Done(f"v{version.number} is a draft.", page_of(version))
 
@@ -196,4 +197,15 @@ def json_object(written: str) -> dict[str, Any]:
     value = loads((written.strip() or "{}").encode("utf-8", "surrogatepass"))
     if not isinstance(value, dict):
         raise invalid("", "type", "Write a JSON object.")
+    return value
+
+
+def kept_object(written: str) -> dict[str, Any]:
+    """Read a JSON object that is stored to the letter.
+
+    Raises:
+        Malformed, Invalid: it is not one, or holds a secret.
+    """
+    value = json_object(written)
+    refuse_secrets(value)
     return value

@@ -1,11 +1,13 @@
-"""What is left of the limits that bind one agent: "60 of 200 left"."""
+"""What is left of the limits that bind one agent: "60 of 200 left until 18:00"."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Min, Sum
 
+from controlplane.console import formats
+from controlplane.console.clocks import present_zone
 from policies.facts import LimitDemand
 from policies.language import PolicySet
 from policies.models import Admission
@@ -25,7 +27,7 @@ def limits_left(policies: PolicySet, agent: Agent, *, now: datetime) -> dict[tup
         now: aware UTC.
 
     Returns:
-        By policy and rule, for example ``140 of 200 left``.
+        By policy and rule, for example ``140 of 200 left until 18:00 CET``: then the oldest part of the window is over.
     """
     demands = [
         LimitDemand(
@@ -46,6 +48,10 @@ def limits_left(policies: PolicySet, agent: Agent, *, now: datetime) -> dict[tup
 
 
 def _left(demand: LimitDemand, now: datetime) -> str:
-    since = now - timedelta(seconds=demand.window_seconds)
-    taken = Admission.objects.filter(key=demand.key, at__gt=since, at__lte=now).aggregate(units=Sum("units"))["units"]
-    return f"{max(demand.maximum - (taken or 0), 0):,} of {demand.maximum:,} left"
+    window = timedelta(seconds=demand.window_seconds)
+    rows = Admission.objects.filter(key=demand.key, at__gt=now - window, at__lte=now)
+    taken = rows.aggregate(units=Sum("units"), first=Min("at"))
+    text = f"{max(demand.maximum - (taken['units'] or 0), 0):,} of {demand.maximum:,} left"
+    if not taken["units"]:
+        return text
+    return f"{text} until {formats.clock(taken['first'] + window, now=now, zone=present_zone())}"

@@ -22,7 +22,7 @@ from controlplane.console.registry.kill_dialogs import KillTeam
 from controlplane.console.registry.person_rights import RIGHTS
 from controlplane.console.registry.rights import can_do, team_rights
 from controlplane.console.registry.verb_forms import CreateVerb, EditVerb, RevertVerb, Try
-from controlplane.console.tags import draw_state, draw_time, write_pretty
+from controlplane.console.tags import draw_state, draw_time, write_exactly, write_pretty
 from registry.models import Agent, Team, User, Verb
 from registry.permissions import may_change_verbs
 from registry.states import Role
@@ -131,6 +131,7 @@ class PeoplePages(ConsoleAdmin):
     """People."""
 
     plural = "People"
+    related = ("delegate",)
     roles = frozenset({Role.ADMIN})
     dialogs = {**people_forms.PERSON, **RIGHTS, **accounts.PERSON}
     list_dialogs = {"create": people_forms.CreatePerson}
@@ -174,6 +175,10 @@ class PeoplePages(ConsoleAdmin):
                 Fact("Email", row.email or "none"),
                 Fact("Teams", self.in_teams(row)),
                 Fact("Can do", can_do(row)),
+                Fact("Time zone", row.zone),
+                Fact("Quiet hours", _quiet(row)),
+                Fact("Delegate", _delegate(row)),
+                Fact("Single keys", "do something" if row.shortcuts else "turned off"),
                 Fact("Last log-in", draw_time(row.last_login)),
                 Fact("Must change the password", "yes" if row.must_change_password else "no"),
             ),
@@ -195,6 +200,20 @@ class PeoplePages(ConsoleAdmin):
             Button("Open the log-in…", self.address(row, "open-log-in")),
             Button("Deactivate…", self.address(row, "deactivate"), "danger"),
         )
+
+
+def _quiet(row: User) -> str:
+    """Write a person's quiet hours, by their own clock."""
+    if row.quiet_from is None or row.quiet_until is None:
+        return "never"
+    return f"{row.quiet_from:%H:%M} to {row.quiet_until:%H:%M}"
+
+
+def _delegate(row: User) -> str:
+    """Name who is told as well, and when; it gives them no right."""
+    if row.delegate is None:
+        return "nobody"
+    return f"{row.delegate.username}, {write_exactly(row.delegate_from)} to {write_exactly(row.delegate_until)}"
 
 
 def _away(user: User) -> str:

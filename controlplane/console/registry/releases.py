@@ -9,7 +9,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.console.admins import Button, page_of
-from controlplane.console.dialogs import Dialog
+from controlplane.console.dialogs import Subpage
 from controlplane.console.registry.evidence import in_words, read_evidence
 from registry.models import Agent, AgentVersion, Release, User
 from registry.operations.versions import standing
@@ -168,10 +168,9 @@ def _past(row: Release) -> Past:
     )
 
 
-class ReleasesOf(Dialog):
+class ReleasesOf(Subpage):
     """The page below an agent's own; it is read only."""
 
-    http_method_names = ["get", "head"]
     row: Agent
 
     def get(self, request: HttpRequest, **_: object) -> HttpResponse:

@@ -10,7 +10,7 @@ from django import forms
 from django.http import Http404, HttpResponse
 
 from controlplane.console.admins import page_of
-from controlplane.console.dialogs import Done, NoForm, Words
+from controlplane.console.dialogs import Done, ExactField, NoForm, Words
 from controlplane.console.registry.agent_work import json_object
 from controlplane.console.registry.fields import CODE, FieldDialog, Labels
 from registry import permissions
@@ -42,6 +42,15 @@ class Entry(forms.Form):
         help_text="A JSON pointer to {value, currency}. Empty: the declared amount counts.",
     )  # fmt: skip
     data_classes = Labels(label="Data classes", help_text="Labels that every such action carries: pii, financial …")
+    tools = forms.CharField(
+        label="Tools of agents", required=False, max_length=50_000, widget=forms.Textarea(attrs={"rows": 4, **CODE}),
+        help_text="One a line, as the framework names it; behind a space its server, where it has one. "
+        "Their calls are asked as this verb.",
+    )  # fmt: skip
+    review = forms.CharField(
+        label="Queue that looks at each", required=False, max_length=64,
+        help_text="Every such action is held for it, whatever policies allow. Empty: the policies alone decide.",
+    )  # fmt: skip
 
 
 class NewEntry(Entry):
@@ -63,7 +72,16 @@ def to_spec(data: Mapping[str, Any]) -> dict[str, Any]:
         spec["amount"] = {"at": data["amount"]}
     if data["data_classes"]:
         spec["data_classes"] = data["data_classes"]
+    if tools := [_tool(line.split()) for line in data["tools"].splitlines() if line.strip()]:
+        spec["tools"] = tools
+    if data["review"]:
+        spec["review"] = data["review"]
     return spec
+
+
+def _tool(words: list[str]) -> str | dict[str, str]:
+    # More than two words are a name that the catalogue refuses.
+    return {"tool": words[0], "server": words[1]} if len(words) == 2 else " ".join(words)
 
 
 def from_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +94,10 @@ def from_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
         "units": units if isinstance(units, str) else units.get("at", ""),
         "amount": spec.get("amount", {}).get("at", ""),
         "data_classes": list(spec.get("data_classes", ())),
+        "tools": "\n".join(
+            tool if isinstance(tool, str) else f"{tool['tool']} {tool['server']}" for tool in spec.get("tools", ())
+        ),
+        "review": spec.get("review", ""),
     }
 
 
@@ -182,7 +204,7 @@ class Sample:
 class Pasted(forms.Form):
     """A payload to try."""
 
-    payload = forms.CharField(
+    payload = ExactField(
         strip=False, max_length=256_000, widget=forms.Textarea(attrs={"rows": 10, **CODE}),
         help_text="A JSON object, as an agent would send it. It is not kept.",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from django import forms
 from audit.refusals import Stale
 from controlplane.console import text
 from controlplane.console.dialogs import Dialog, Done, NoForm, Words
-from controlplane.console.registry.agent_work import NewVersion, json_object
+from controlplane.console.registry.agent_work import NewVersion, kept_object
 from controlplane.console.registry.evidence import in_words, read_evidence
 from registry import permissions
 from registry.models import AgentVersion, Release
@@ -85,7 +85,7 @@ class EditDraft(Dialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Save it."""
-        definition = json_object(data["definition"])
+        definition = kept_object(data["definition"])
         edit_draft(version=self.row, definition=definition, note=data["note"], by=self.user, now=self.now)
         return Done("The draft is saved.", self.pages.address(self.row))
 

@@ -13,7 +13,7 @@ from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.console.admins import page_of
-from controlplane.console.dialogs import Dialog
+from controlplane.console.dialogs import Subpage
 from controlplane.console.runs.reading import name_of
 from costs.models import Usage
 from registry.models import User
@@ -115,10 +115,9 @@ class Other(forms.Form):
     other = forms.UUIDField()
 
 
-class Compare(Dialog):
+class Compare(Subpage):
     """The page below a run's own; it is read only."""
 
-    http_method_names = ["get", "head"]
     row: Run
 
     def get(self, request: HttpRequest, **_: object) -> HttpResponse:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from django import forms
 
 from controlplane.console.dialogs import Dialog, Done, NoForm, Words
 from controlplane.console.registry.fields import FieldDialog, Named, people_known_to
+from controlplane.console.undoing import undo_of_failure
 from registry.models import AgentVersion
 from runs.models import Failure
-from runs.operations import assign_failure, mute_failure, reopen_failure, resolve_failure, unmute_failure
+from runs.operations import Handled, assign_failure, mute_failure, reopen_failure, resolve_failure, unmute_failure
 from runs.permissions import may_handle_failure
 
 MUTED_FOR: Final = timedelta(days=7)
@@ -28,9 +29,13 @@ class FailureDialog(FieldDialog):
         """Check the right."""
         may_handle_failure(self.user, self.row)
 
-    def done(self, said: str) -> Done:
+    def done(self, said: str, undo: str = "") -> Done:
         """Go back to the failure, where a button takes it back."""
-        return Done(said, self.pages.address(self.row))
+        return Done(said, self.pages.address(self.row), undo)
+
+    def undoable(self, said: str, handled: Handled, at: datetime) -> Done:
+        """Go back, with a button that puts everything back for a few seconds."""
+        return self.done(said, undo_of_failure(self.row, handled, by=self.user, at=at))
 
 
 class Resolution(forms.Form):
@@ -58,8 +63,9 @@ class Resolve(FailureDialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Resolve."""
-        resolve_failure(failure=self.row, version=data["version"], by=self.user, now=self.now)
-        return self.done("The failure is resolved. Reopen takes it back.")
+        now = self.now
+        handled = resolve_failure(failure=self.row, version=data["version"], by=self.user, now=now)
+        return self.undoable("The failure is resolved. Reopen takes it back.", handled, now)
 
 
 class Reopen(FailureDialog):
@@ -96,10 +102,11 @@ class Mute(FailureDialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Mute."""
-        until = self.now + MUTED_FOR if data["until"] == "7d" else None
+        now = self.now
+        until = now + MUTED_FOR if data["until"] == "7d" else None
         count = None if until else self.row.count + MORE
-        mute_failure(failure=self.row, until=until, until_count=count, by=self.user, now=self.now)
-        return self.done("The failure is muted. Unmute takes it back.")
+        handled = mute_failure(failure=self.row, until=until, until_count=count, by=self.user, now=now)
+        return self.undoable("The failure is muted. Unmute takes it back.", handled, now)
 
 
 class Unmute(FailureDialog):
@@ -141,9 +148,10 @@ class Assign(FailureDialog):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Assign."""
-        assign_failure(failure=self.row, to=data["assigned_to"], by=self.user, now=self.now)
+        now = self.now
+        handled = assign_failure(failure=self.row, to=data["assigned_to"], by=self.user, now=now)
         who = data["assigned_to"].username if data["assigned_to"] else "nobody"
-        return self.done(f"The failure is with {who}.")
+        return self.undoable(f"The failure is with {who}.", handled, now)
 
 
 DIALOGS: dict[str, type[Dialog]] = {

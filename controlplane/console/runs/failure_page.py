@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
 
-from controlplane.console import charts
+from controlplane.console import charts, formats
 from controlplane.console.admins import Button, list_of, page_of
+from controlplane.console.clocks import present_zone
 from controlplane.console.registry.hours import Spark, spark
 from controlplane.console.runs.reading import RunLine, name_of
 from registry.models import Release, User
@@ -175,7 +176,7 @@ def _muted(failure: Failure, now: datetime) -> str:
         return ""
     parts = []
     if failure.muted_until:
-        parts.append(f"until {failure.muted_until:%d %b %H:%M} UTC")
+        parts.append(f"until {formats.clock(failure.muted_until, now=now, zone=present_zone())}")
     if failure.muted_until_count:
         parts.append(f"until {failure.muted_until_count} occurrences")
     return " and ".join(parts)

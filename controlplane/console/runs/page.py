@@ -58,6 +58,11 @@ class StepLine:
     payload_url: str
     flags: tuple[str, ...]
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it failed or crashed."""
+        return self.status in FAILED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
@@ -113,17 +118,17 @@ class RunPage:
     is_folded: bool
 
 
-def read_run(run: Run, *, user: User, now: datetime, start_at: int = 0, folded: bool = False) -> RunPage:
+def read_run(run: Run, *, user: User, now: datetime, start_at: int | None = None, folded: bool = False) -> RunPage:
     """Read the page; agent, team, version and failure are joined.
 
     Args:
         run: visible to the person.
         user: who looks.
         now: aware UTC.
-        start_at: how many steps to leave out at the beginning.
+        start_at: how many steps to leave out at the beginning; None: the page opens at the first failure.
         folded: whether to take waiting out of the time line.
     """
-    steps = list(Step.objects.filter(run=run).in_order()[start_at : start_at + MOST_STEPS + 1])
+    start_at, steps = _opened(run) if start_at is None else (start_at, _steps(run, start_at))
     more, steps = len(steps) > MOST_STEPS, steps[:MOST_STEPS]
     costs = _costs(run)
     end = run.ended_at or max((_end(step) or step.started_at for step in steps), default=now)
@@ -183,6 +188,27 @@ def read_run(run: Run, *, user: User, now: datetime, start_at: int = 0, folded: 
         fold_url=(page if folded else f"{page}?fold=1") if gaps.gaps else "",
         is_folded=folded,
     )
+
+
+def _steps(run: Run, start_at: int) -> list[Step]:
+    """Return the steps of one page and one more, if there is one."""
+    return list(Step.objects.filter(run=run).in_order()[start_at : start_at + MOST_STEPS + 1])
+
+
+def _opened(run: Run) -> tuple[int, list[Step]]:
+    """Return where the page with the first failure begins, and its steps."""
+    steps = _steps(run, 0)
+    if len(steps) <= MOST_STEPS or any(step.status in FAILED for step in steps[:MOST_STEPS]):
+        return 0, steps
+    failing = Step.objects.filter(run=run).failed().in_order().first()
+    if failing is None:
+        return 0, steps
+    # How many stand before it, by the order of `in_order()`.
+    same = Q(started_at=failing.started_at)
+    place = Q(position__lt=failing.position) | Q(position=failing.position, pk__lt=failing.pk)
+    before = Step.objects.filter(Q(started_at__lt=failing.started_at) | same & place, run=run).count()
+    start_at = before // MOST_STEPS * MOST_STEPS
+    return start_at, _steps(run, start_at) if start_at else steps
 
 
 def _line(

@@ -100,8 +100,8 @@ class RunPages(ConsoleAdmin):
 
     def page(self, request: HttpRequest, row: Run) -> RunPage:
         """Read the run page."""
-        start = request.GET.get("from", "0")
-        first = int(start) if start.isdecimal() and len(start) < _LONGEST_NUMBER else 0
+        start = request.GET.get("from", "")
+        first = int(start) if start.isdecimal() and len(start) < _LONGEST_NUMBER else None
         folded = request.GET.get("fold") == "1"
         return read_run(row, user=viewer(request), now=timezone.now(), start_at=first, folded=folded)
 

@@ -18,9 +18,9 @@ from controlplane.supervisor import home, loop, plans, preparation
 
 
 class Command(BaseCommand):
-    """Broker, web, worker and beat in one go."""
+    """Broker, web, streaming lane, worker and beat in one go."""
 
-    help = "Start everything: set-up where needed, then broker, web, worker and beat. Ctrl-C ends it."
+    help = "Start everything: set-up where needed, then broker, web, lane, worker and beat. Ctrl-C ends it."
     # They run after the migration, which mends some of what they look for.
     requires_system_checks = ()
 
@@ -45,11 +45,11 @@ class Command(BaseCommand):
             with home.occupy(environment.home):
                 for name in home.sweep(environment.home):
                     self.say(f"ended {name}, which an earlier run had left behind")
-                preparation.check_port(environment)
+                preparation.check_ports(environment)
                 running = plans.plans(environment, settings.BASE_DIR)
                 prepare(self.say, check=self.check)
                 plans.empty_counts(environment)
-                self.say("starting broker, web, worker and beat")
+                self.say("starting broker, web, lane, worker and beat")
                 loop.Supervisor(
                     plans=running,
                     folder=environment.home,
@@ -70,8 +70,10 @@ class Command(BaseCommand):
         plan = plans.plan_of(role, environment, settings.BASE_DIR)
         try:
             migrations_are_applied()
+            if role == "lane":
+                preparation.check_port(environment.host, environment.lane_port, variable="CONTROLPLANE_LANE_PORT")
             if role == "web":
-                preparation.check_port(environment)
+                preparation.check_port(environment.host, environment.port, variable="CONTROLPLANE_PORT")
                 preparation.collect_assets(settings.STATIC_ROOT)
         except NotReady as error:
             raise CommandError(f"{error}. Run `manage.py prepare` first.") from error

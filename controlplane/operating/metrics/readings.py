@@ -114,7 +114,7 @@ READINGS: dict[str, Reading] = {"queues": queues, "trail": trail, "budgets": bud
 
 
 def background() -> Iterator[Metric]:
-    """Tell whether beat and worker live. It asks the broker, not the database."""
+    """Tell whether beat, worker and lane live. It asks the broker, not the database."""
     up = GaugeMetricFamily("controlplane_background_up", "1 while the process shows signs of life.", labels=["process"])
     silent = GaugeMetricFamily(
         "controlplane_background_silent_seconds", "Age of the process's last sign of life.", labels=["process"]

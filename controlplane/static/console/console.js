@@ -3,7 +3,9 @@
 (() => {
     const FRAGMENT = {"X-Console-Dialog": "1"};
     const $ = (id) => document.getElementById(id);
+    const one = (query) => document.querySelector(query);
     const all = (query, root = document) => [...root.querySelectorAll(query)];
+    const make = (tag, rest) => Object.assign(document.createElement(tag), rest);
     const tell = (text) => { const live = $("cp-live"); if (live) { live.textContent = text; } };
     const kept = {get: (key) => { try { return sessionStorage.getItem(key); } catch { return null; } },
         set: (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* not allowed here */ } }};
@@ -24,8 +26,8 @@
             return true;
         } catch {
             const text = `Couldn't load ${what}. `;
-            place.replaceChildren(Object.assign(document.createElement("p"), {className: "cp-alert", textContent: text}));
-            const again = Object.assign(document.createElement("button"), {type: "button", className: "cp-button", textContent: "Retry"});
+            place.replaceChildren(make("p", {className: "cp-alert", textContent: text}));
+            const again = make("button", {type: "button", className: "cp-button", textContent: "Retry"});
             again.addEventListener("click", () => load(place, url, what));
             place.firstChild.append(again, request ? ` request ${request}` : "");
             tell(text);
@@ -41,17 +43,17 @@
     const open = async (link) => {
         let frame = $("cp-window");
         if (!frame) {
-            frame = Object.assign(document.createElement("dialog"), {id: "cp-window", className: "cp-window"});
+            frame = make("dialog", {id: "cp-window", className: "cp-window"});
             frame.setAttribute("aria-labelledby", "dialog-title");
             document.body.append(frame);
         }
         frame.replaceChildren();
         if (!frame.open) { frame.showModal(); }
         if (!await load(frame, link.href, "this")) {
-            const page = Object.assign(document.createElement("a"), {className: "cp-button", href: link.href, textContent: "Open as a page"});
+            const page = make("a", {className: "cp-button", href: link.href, textContent: "Open as a page"});
             frame.append(page);
         } else if (!frame.querySelector(".cp-dialog")) {
-            window.location.assign(link.href);
+            location.assign(link.href);
             return;
         }
         frame.classList.toggle("cp-wide", frame.querySelector(".cp-code") !== null);
@@ -75,7 +77,7 @@
             if (!menu.contains(event.target)) { menu.open = false; }
         }
         const secret = event.target.closest("[data-select]");
-        if (secret) { window.getSelection().selectAllChildren(secret); }
+        if (secret) { getSelection().selectAllChildren(secret); }
     });
 
     // One press, one vote: a second submit of the same form is dropped.
@@ -91,9 +93,10 @@
         const row = kept.get(`row ${location.href}`);
         const at = row ? all(".cp-list a").find((link) => link.href === row) : null;
         if (at) { pick(at.closest("tr")); }
-        if (document.querySelector(".change-list")) { kept.set(`list ${location.pathname}`, location.href); }
+        if (one(".change-list")) { kept.set(`list ${location.pathname}`, location.href); }
         for (const up of all("a[data-up]")) { up.href = kept.get(`list ${up.pathname}`) || up.href; }
         for (const place of all("[data-fragment]")) { load(place, place.dataset.fragment, place.dataset.what || "this"); }
+        for (const form of all(".cp-undo")) { setTimeout(() => form.remove(), 10000); }
         tell(all("#messages li").map((item) => item.textContent.trim()).join(" "));
     });
 
@@ -108,6 +111,20 @@
             }
         }
     };
+
+    // The last five minutes of a deadline are counted.
+    setInterval(() => {
+        for (const time of all("time[data-deadline]")) {
+            const left = Math.ceil((Date.parse(time.dateTime) - Date.now()) / 1000);
+            if (left >= 0 && left < 301 && !exact) { time.textContent = `in ${left / 60 | 0} min ${left % 60} s`; }
+        }
+    }, 1000);
+
+    // A digest under the pointer lights its twins.
+    document.addEventListener("pointerover", ({target}) => {
+        const digest = target.closest("[data-digest]")?.dataset.digest;
+        for (const each of all("[data-digest]")) { each.classList.toggle("cp-twin", each.dataset.digest === digest); }
+    });
 
     // The palette: nothing is kept, each letter asks anew for what the person may see now.
     let asking = 0;
@@ -152,16 +169,21 @@
         if (found.length) { pick(found[Math.min(Math.max(at + by, 0), found.length - 1)]); }
     };
     const tick = () => {
-        const row = document.querySelector(".cp-list tr.cp-at");
+        const row = one(".cp-list tr.cp-at");
         if (!row) { return; }
         const box = row.querySelector("input[type=checkbox]");
         if (box) { box.click(); } else { row.classList.toggle("cp-picked"); }
         const number = all(".cp-list tr.cp-picked, .cp-list tbody input:checked").length;
         tell(`${number} picked`);
     };
-    const press = (words) => {
-        const found = all("a.cp-button[data-dialog]").find((link) => link.pathname.endsWith(words));
-        if (found) { found.click(); }
+    // A page writes its keys on its links; these open dialogs, on the list of failures those of the picked row.
+    const words = {r: ["reject", "resolve"], e: ["edit"], m: ["unmute", "mute"], s: ["assign"]};
+    const press = (key) => {
+        const names = words[key] || [];
+        const row = location.pathname === places.f && key !== "e" && one(".cp-list tr.cp-at a");
+        const found = one(`[aria-keyshortcuts="${CSS.escape(key)}"]`)
+            || all("a.cp-button[data-dialog]").find((link) => names.includes(link.pathname.split("/").at(-2)));
+        if (found) { found.click(); } else if (row && names[0]) { open({href: `${row.href}${names.at(-1)}/`}); }
     };
     const keys = {
         j: () => step(1),
@@ -173,40 +195,26 @@
             times(document);
             tell(exact ? "Times are exact" : "Times are relative");
         },
-        "?": () => $("cp-keys") && $("cp-keys").showModal(),
-        ".": () => document.querySelector(".cp-new:not([hidden])") && window.location.assign(document.querySelector(".cp-new a").href),
-        "/": () => $("searchbar") && $("searchbar").focus(),
-        a: () => { const yes = document.querySelector(".cp-verdict .cp-button-main"); if (yes) { yes.focus(); } },
-        r: () => press("/reject/"),
-        e: () => press("/edit/"),
+        "?": () => $("cp-keys")?.showModal(),
+        ".": () => one(".cp-new:not([hidden])") && location.assign(one(".cp-new a").href),
+        "/": () => $("searchbar")?.focus(),
+        a: () => one(".cp-verdict .cp-button-main")?.focus(),
     };
     document.addEventListener("keydown", (event) => {
         const frame = $("cp-palette");
         if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); palette(); return; }
         if (frame && frame.open) { walk(event); return; }
         const writing = event.target.closest("input, textarea, select, [contenteditable]");
-        if (writing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || document.body.classList.contains("cp-quiet")) { return; }
+        const held = event.metaKey || (event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph");
+        if (writing || held || one("dialog[open], body.cp-quiet")) { return; }
         const place = going && Date.now() - going < 1500 && places[event.key];
         going = event.key === "g" && !place ? Date.now() : 0;
-        if (place) { window.location.assign(place); return; }
-        if (keys[event.key]) { if (event.key === "/" || event.key === "?") { event.preventDefault(); } keys[event.key](); }
+        if (place) { location.assign(place); return; }
+        if (!keys[event.key]) { press(event.key); return; }
+        if ("/?".includes(event.key)) { event.preventDefault(); }
+        keys[event.key]();
     });
     document.addEventListener("input", (event) => { if (event.target.id === "cp-term") { find(event.target.value); } });
 
-    // What came since: asked of visible tabs only; rows never move by themselves.
-    const fresh = async () => {
-        const first = document.querySelector("[data-first]");
-        const note = document.querySelector(".cp-new");
-        if (!first || !note || document.hidden) { return; }
-        const answer = await fetch(location.href, {headers: {"X-Console-New-Since": first.dataset.first}, credentials: "same-origin", redirect: "error"}).catch(() => null);
-        const number = answer && answer.ok ? Number(await answer.text()) : NaN;
-        if (number > 0) {
-            const text = number < 100 ? `${number} new` : "99+ new";
-            if (note.hidden || note.firstChild.textContent !== text) { tell(text); }
-            note.firstChild.textContent = text;
-            note.hidden = false;
-        }
-    };
-    setInterval(fresh, 30000);
     document.addEventListener("DOMContentLoaded", () => times(document));
 })();

@@ -76,3 +76,14 @@ def test_values_that_mean_nothing_are_refused(name: str, value: str) -> None:
 def test_groups_may_hold_commas_and_equals_signs() -> None:
     read = environment.read({"CONTROLPLANE_OIDC_ROLES": "admin=cn=cp,ou=groups; reviewer = people"})
     assert read.oidc_roles == (("admin", "cn=cp,ou=groups"), ("reviewer", "people"))
+
+
+def test_proxies_drop_what_a_caller_could_say_of_its_address() -> None:
+    """The web server reads ``X_Forwarded_For`` as ``X-Forwarded-For``; only the proxy can tell them apart."""
+    caddy, nginx = ((ROOT / "deploy" / name).read_text() for name in ("Caddyfile", "nginx.conf"))
+    for name in ("X_Forwarded_For", "X_Forwarded_Proto"):
+        assert f"request_header -{name}\n" in caddy
+    assert "underscores_in_headers off;" in nginx
+    # Once for the server: a location that set one of its own would inherit none.
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
+    assert nginx.count("proxy_set_header") == 3

@@ -68,7 +68,7 @@ def test_another_address_is_not_closed(person: User) -> None:
 def test_a_name_tried_from_everywhere_is_closed_everywhere(person: User) -> None:
     now = timezone.now()
     for number in range(lockouts.LIMIT_OF_NAME):
-        lockouts.fail(name="jane", address=f"10.0.{number}.1", now=now)
+        lockouts.count(name="jane", address=f"10.0.{number}.1", now=now)
     assert log_in(Client(REMOTE_ADDR="10.9.9.9"), "jane").status_code == 429
     assert [lock.address for lock in lockouts.locks(now=now)] == [""]
 
@@ -76,7 +76,7 @@ def test_a_name_tried_from_everywhere_is_closed_everywhere(person: User) -> None
 def test_a_lock_opens_by_itself(person: User) -> None:
     past = timezone.now() - lockouts.COOL_OFF * 2
     for _ in range(5):
-        lockouts.fail(name="jane", address="127.0.0.1", now=past)
+        lockouts.count(name="jane", address="127.0.0.1", now=past)
     lockouts.AccessAttempt.objects.update(attempt_time=past)
     assert log_in(Client(), "jane").status_code == 302
 

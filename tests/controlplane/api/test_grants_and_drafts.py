@@ -92,3 +92,4 @@ def test_a_simulation_names_the_nearest_rules(scene: Scene) -> None:
     told = person(scene.world.operator).send("POST", "/policies/simulate", {"agent": "job-applier", "action": action})
     nearest = told.json()["nearest"]
     assert (nearest[0]["rule"], nearest[0]["misses"][0]["selector"]) == ("submit", "destination")
+    assert told.json()["obligations"] == []

@@ -11,8 +11,8 @@ from django.db.models import CharField, Field, IntegerField, Model, UniqueConstr
 from approvals.models import ApprovalRequest, Grant
 from approvals.states import ApprovalState, GrantState
 from audit.ids import new_id
-from policies.models import Decision, Revision
-from policies.states import RevisionState
+from policies.models import Decision, Firing, Revision
+from policies.states import FiringState, RevisionState
 from registry.models import KillSwitch, Release
 from registry.states import KillState, ReleaseState
 
@@ -22,6 +22,7 @@ OVER: Mapping[type[Model], Mapping[str, str]] = {
     Release: {"state": ReleaseState.ENDED},
     KillSwitch: {"state": KillState.LIFTED},
     Revision: {"state": RevisionState.SUPERSEDED},
+    Firing: {"state": FiringState.REARMED},
 }
 
 

@@ -16,7 +16,7 @@ from registry.models import SavedView
 from runs.models import Step
 
 # Not pages: they answer machines, take only POST, or are Django's own plumbing.
-NOT_PAGES = re.compile(r"(api/|healthz|readyz|metrics|static/)|.*(jsi18n|logout|autocomplete|/r/<)")
+NOT_PAGES = re.compile(r"(api/|healthz|readyz|metrics|events$|static/|undo/)|.*(jsi18n|logout|autocomplete|/r/<)")
 # Pages whose address needs a word more than the resolver says.
 QUERIES: Mapping[str, str] = {
     "admin:save_view": "page=runs.run&query=show%3Dfailed",

@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from approvals.operations import vote
 from approvals.operations.requests import current_revision
 from approvals.states import Verdict
+from audit import sql
+from controlplane.delivery.judging import Outcome
+from controlplane.delivery.operations import Wanted, add_channel, claim, create_endpoint, send_test, settle
+from controlplane.operating.replaying import work_off
 from costs.operations.pricing import price_model
 from costs.own_prices import Rates
+from policies.models import Firing
+from policies.operations import save_draft, save_trigger, start_replay
 from registry.operations import create_version, kill, lift, save_view, send_command
 from registry.states import KillScope
 from tests.controlplane.console.scene import BIDI, Scene, make_scene
 from tests.controlplane.console.test_pages import report
+
+
+def replay_finished(scene: Scene) -> None:
+    """Have what was decided judged again, by a draft that forbids it."""
+    forbid = {"forbid": {"name": "no-forms", "verb": "form.**"}}
+    policies = {"strict": {"mode": "enforce", "rules": [forbid]}}
+    draft = save_draft(policies=policies, reason="Stricter", by=scene.world.admin, now=scene.now)
+    now = sql.now()
+    replay = start_replay(revision=draft, since=now - timedelta(days=30), until=now, by=scene.world.admin, now=now)
+    while work_off(replay_id=replay.pk):
+        pass
+
+
+def connected(scene: Scene) -> None:
+    """Have a webhook that failed once, and a channel of the administrator."""
+    world, now = scene.world, scene.now
+    wanted = Wanted("n8n", "https://93.184.216.34/webhook/7", kinds=["approval.*"])
+    endpoint = create_endpoint(wanted=wanted, team=world.team, by=world.admin, now=now).endpoint
+    send_test(endpoint=endpoint, by=world.admin, now=now)
+    jobs = claim(now=now, most=9, each=9, busy={})
+    settle(ended=[(job, Outcome(503, milliseconds=48)) for job in jobs], now=now)
+    add_channel(name="Mine", address="jsons://93.184.216.34/x", kinds=["waiting"], by=world.admin, now=now)
+
+
+def trigger_fired(scene: Scene) -> None:
+    """Have a trigger fire for the agent."""
+    now = sql.now()
+    document = {"count": "denials", "agent": scene.world.agent.slug, "more_than": 0, "per": "1h", "mode": "shadow"}
+    trigger = save_trigger(slug="denials", document=document, by=scene.world.admin, now=now)
+    Firing.objects.create(
+        trigger=trigger, subject="job-applier", agent=scene.world.agent, concerns="talent", mode="shadow", measured=1,
+        more_than=0, window_seconds=3600, at=now,
+    )  # fmt: skip
 
 
 def make_full_scene() -> Scene:
@@ -42,5 +83,8 @@ def make_full_scene() -> Scene:
     switch = kill(scope=KillScope.TAG, value="hr", reason="A drill", by=world.admin, now=now)
     lift(switch=switch, reason="It went well", by=world.admin, now=now)
     kill(scope=KillScope.TEAM, value=world.other.slug, reason="Odd invoices", by=world.admin, now=now)
+    replay_finished(scene)
+    trigger_fired(scene)
+    connected(scene)
     save_view(page="runs.run", name="Failed today", query="show=failed&since=24h", by=world.admin, now=now)
     return scene

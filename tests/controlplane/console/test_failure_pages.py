@@ -12,7 +12,7 @@ from controlplane import gateway
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.runs.folding import fold
 from registry.authentication import authenticate
-from runs.models import Failure, Run
+from runs.models import Failure, Run, Step
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 
@@ -107,6 +107,21 @@ def test_a_run_opens_at_its_failure_folds_and_turns_pages(scene: Scene, visit: V
     assert "Show waiting in full" in client.get(f"{page_of(long)}?fold=1").content.decode()
     assert client.get(f"{page_of(long)}?from=junk&fold=2").status_code == 200
     assert page_of(earlier) in page
+
+
+@pytest.mark.slow
+def test_a_run_opens_on_the_page_of_its_first_failure(scene: Scene, visit: Visit) -> None:
+    run = report(scene, "long", steps=510)
+    steps = Step.objects.filter(run=run).in_order()
+    Step.objects.filter(pk__in=[step.pk for step in steps[:505]]).update(status="succeeded")
+    client, url = visit(scene.world.owner), page_of(run)
+    first = steps[505]
+    opened = client.get(url).content.decode()
+    assert opened.count('<tr id="step-') == 11
+    assert f'href="#step-{first.pk}"' in opened
+    assert client.get(f"{url}?from=0").content.decode().count('<tr id="step-') == 500
+    Step.objects.filter(run=run).update(status="succeeded")
+    assert client.get(url).content.decode().count('<tr id="step-') == 500
 
 
 @pytest.mark.slow

@@ -17,11 +17,11 @@ from controlplane.console import errors
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import FRAGMENT
 from policies.models import Decision
-from registry.models import Agent, KillSwitch, SavedView, User
+from registry.models import Agent, AgentVersion, KillSwitch, SavedView, User
 from registry.operations import kill, save_view, set_role
 from registry.operations.preferences import MOST_VIEWS
 from registry.states import KillScope
-from runs.models import Failure, Run
+from runs.models import Failure, Run, Step
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.crowd import multiply
 from tests.controlplane.console.full import make_full_scene
@@ -196,12 +196,16 @@ def test_the_palette_finds_names_pages_actions_ids_and_digests(full: Scene, visi
     admin = visit(full.world.admin)
     request = ApprovalRequest.objects.open().order_by("id")[0]
     run, decision = Run.objects.get(), Decision.objects.order_by("id")[0]
+    version = AgentVersion.objects.filter(agent=full.world.agent).latest("number")
+    step, failure = Step.objects.filter(run=run)[0], Failure.objects.all()[0]
+    for found, url in ((step, page_of(run)), (failure, page_of(failure))):
+        assert url in search(admin, str(found.pk)), found
     digest = current_revision(request).digest
     for term, url in (
         ("job-app", page_of(full.world.agent)), ("talent", page_of(full.world.team)), ("runs", list_of(Run)),
         ("email", page_of(request)), (str(run.pk), page_of(run)), (run.pk.hex, page_of(run)),
         (str(decision.pk).upper(), page_of(decision)), (digest, page_of(request)),
-        (f"sha256:{digest}", page_of(request)),
+        (f"sha256:{digest}", page_of(request)), (version.checksum, page_of(version)),
         ("pause every", reverse("admin:pause_everything")), ("run-1", page_of(run)),
     ):  # fmt: skip
         assert url in search(admin, term), term

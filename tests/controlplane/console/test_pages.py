@@ -31,6 +31,7 @@ REPLACED = {
     "admin/base.html": "2ce9250b3c649e3a1d3c7ea52308a2858c60374b76089c29a838c7cc870dbcf0",
     "unfold/helpers/app_list.html": "6ab83ac498b2f50ff045b7abcf2254391ccea9ded1f653c9f860f516d0be65b6",
     "unfold/helpers/command.html": "ae6ce324d85366131fc82945b3c35c1b980829229508343993e6adcbee4c975d",
+    "unfold/helpers/messages.html": "9e37d808b5122af1bfcd97130465a1fd212904073787230cd67d584873560e79",
     "unfold/helpers/modal.html": "fa0832c6ded6a26b06ecc44499141e9e0c44cfea42a8665c6b786db175c4b416",
     "unfold/helpers/navigation.html": "fd819dae3473c0bea10a714a3f34bf223661df325b11071be1b9749178c9c843",
     "unfold/helpers/navigation_header.html": "35139b9d94580be975de34bc44253c52c0b4ed0669dc5d4902c13016f40f31e4",

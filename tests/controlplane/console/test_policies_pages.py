@@ -164,6 +164,23 @@ def test_what_would_happen_if_is_answered_and_never_recorded(scene: Scene, visit
     assert (Decision.objects.count(), Entry.objects.exclude(kind="policy_revision.drafted").count()) == before
 
 
+def test_a_trial_tells_obligations_and_takes_claims_of_provenance(scene: Scene, visit: Visit) -> None:
+    client, url = visit(scene.world.operator), reverse("admin:policies_revision_try")
+    rules = [
+        {"allow": {"name": "all", "verb": "form.submit", "obligations": ["log:full"]}},
+        {"forbid": {"name": "tainted", "provenance": {"at": "/url", "from": "web"}}},
+        {"split": {"name": "drip", "distinct": "destination", "max": 3, "per": "1h"}},
+    ]
+    judged = str(draft(scene, {"forms": {"rules": rules}}).number)
+    payload = json.dumps({"url": "https://a.example/x"})
+    refused = client.post(url, ask(payload=payload, revision=judged)).content.decode()
+    assert "forms forbids this (rule tainted)." in refused
+    said = client.post(url, ask(payload=payload, revision=judged, provenance="/url user")).content.decode()
+    assert "<code>log:full</code>" in said
+    assert "1 destinations of 3 destinations in 3600 s" in said
+    assert "/url: user" in said
+
+
 def test_a_question_that_cannot_be_read_says_where(scene: Scene, visit: Visit) -> None:
     client, url = visit(scene.world.operator), reverse("admin:policies_revision_try")
     for fields, status in (
@@ -174,6 +191,8 @@ def test_a_question_that_cannot_be_read_says_where(scene: Scene, visit: Visit) -
         ({"agent": "nobody"}, 422),
         ({"at": "soon"}, 422),
         ({"amount_value": "1"}, 422),
+        ({"provenance": "/url"}, 422),
+        ({"provenance": "/url rumour"}, 422),
     ):
         assert client.post(url, ask(**fields)).status_code == status, fields
     foreign = visit(scene.world.stranger).post(url, ask())

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.slow
 
 ROLES = ("admin", "operator", "owner", "reviewer", "auditor", "stranger")
 NOTHING = "Nothing that you may see is called"
-OF_REVIEWERS = {"ApprovalRequest", "Queue", "Team", "Verb"}
+OF_REVIEWERS = {"ApprovalRequest", "Channel", "Queue", "Team", "Verb"}
+CONNECTIONS = {"Delivery", "Endpoint"}
 
 
 def person(scene: Scene, role: str) -> User:
@@ -39,6 +40,8 @@ def told(answer: Any) -> bytes:
 def has_page(model: type[Model], role: str) -> bool:
     if model is User:
         return role == "admin"
+    if model.__name__ in CONNECTIONS:
+        return role in {"admin", "operator", "stranger"}
     return role != "reviewer" or model.__name__ in OF_REVIEWERS
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from django.db.models import TextChoices
 
-from approvals.states import ApprovalState, GrantState, Verdict
+from approvals.states import ApprovalState, GrantState, Tier, Verdict
 from audit.chain import Verdict as TrailVerdict
 from controlplane.console.states import MARKS, SHAPES, mark
 from controlplane.console.tags import draw_state
+from controlplane.delivery.states import DeliveryState, EndpointState
 from costs.states import ReservationState
 from policies.language.shapes import MODES
-from policies.states import Effect, RevisionState
+from policies.states import Effect, FiringState, ReplayState, RevisionState, TriggerMode
 from registry.states import (
     AgentState,
     CommandState,
@@ -29,6 +30,7 @@ TOTAL: dict[str, type[TextChoices]] = {
     "approval": ApprovalState,
     "grant": GrantState,
     "verdict": Verdict,
+    "risk": Tier,
     "agent": AgentState,
     "enforcement": Enforcement,
     "version": VersionState,
@@ -37,11 +39,16 @@ TOTAL: dict[str, type[TextChoices]] = {
     "command": CommandState,
     "kill": KillState,
     "transfer": TransferState,
+    "replay": ReplayState,
+    "firing": FiringState,
+    "trigger": TriggerMode,
     "revision": RevisionState,
     "run": RunStatus,
     "step": RunStatus,
     "failure": FailureState,
     "reservation": ReservationState,
+    "webhook": EndpointState,
+    "delivery": DeliveryState,
 }
 OURS = {"budget", "mode", "person", "trail", "todo"}
 

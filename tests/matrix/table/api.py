@@ -15,6 +15,9 @@ _WHY = {"reason": "because"}
 _KEYED = {"Idempotency_Key": "matrix-1"}
 _GRANT = f"{READERS} approver"
 _SEEN = {"If_Match": '"1"'}
+_MEASURES = "admin operator auditor"
+_CONNECTED = "admin operator"
+_HOOK = {"name": "matrix", "url": "https://93.184.216.34/hook"}
 
 
 def _digest(decision: Decision) -> dict[str, str]:
@@ -97,12 +100,27 @@ ROWS = (
          common=True),
     acts("api/v1/policies/<int:number>/rollback", "earlier policies", to("POST", 201, may="admin", body=_WHY),
          common=True),
+    reads("api/v1/policies/<int:number>/replays", "policy draft",
+          to("POST", 201, may="admin operator owner", body={}), common=True),
+    reads("api/v1/replays/<uuid:id>", "replay", see="admin operator auditor"),
+    acts("api/v1/replays/<uuid:id>/cancel", "replay", to("POST", may="admin operator"), see="admin operator auditor"),
+    lists("api/v1/triggers", to("POST", 201, may="admin operator", see=READERS,
+                                body={"slug": "new", "count": "denials", "agent": "own-agent", "more_than": 9,
+                                      "per": "1h"})),
+    reads("api/v1/triggers/<slug:slug>", "trigger",
+          to("PUT", may="admin operator", body={"count": "denials", "agent": "own-agent", "more_than": 9,
+                                                "per": "1h"})),
+    acts("api/v1/triggers/<slug:slug>/try", "trigger", to("POST", may="admin operator")),
+    reads("api/v1/triggers/<slug:slug>/firings", "trigger"),
+    acts("api/v1/firings/<uuid:id>/rearm", "firing", to("POST", may="admin operator")),
     lists("api/v1/decisions"),
     reads("api/v1/decisions/<uuid:id>", "decision"),
     lists("api/v1/approvals"),
     reads("api/v1/approvals/<uuid:id>", "held", see=ALL),
     acts("api/v1/approvals/<uuid:id>/votes", "held",
          to("POST", may="operator owner reviewer", body=_vote, headers=_SEEN), see=ALL),
+    replace(lists("api/v1/reviewers", see=_MEASURES), hidden=403),
+    replace(lists("api/v1/queue-loads", see=_MEASURES), hidden=403),
     acts("api/v1/approvals/<uuid:id>/action", "held",
          to("PUT", may="operator owner reviewer", body={"units": 1}, headers=_SEEN), see=ALL),
     reads("api/v1/grants/<uuid:id>", "grant", see=_GRANT),
@@ -112,6 +130,18 @@ ROWS = (
     reads("api/v1/usage/<uuid:id>", "usage"),
     lists("api/v1/budgets"),
     reads("api/v1/budgets/<slug:slug>", "budget", see="admin operator auditor"),
+    lists("api/v1/webhooks", to("POST", 201, may="admin operator", body={**_HOOK, "team": "talent"})),
+    reads("api/v1/webhooks/<uuid:id>", "webhook", to("PUT", may="admin operator", body=_HOOK),
+          to("DELETE", 409, may="admin operator"), see=_CONNECTED),
+    acts("api/v1/webhooks/<uuid:id>/secret", "webhook", to("POST", 201, may=_CONNECTED), see=_CONNECTED),
+    acts("api/v1/webhooks/<uuid:id>/enable", "stopped webhook", to("POST", may=_CONNECTED), see=_CONNECTED),
+    acts("api/v1/webhooks/<uuid:id>/disable", "webhook", to("POST", may=_CONNECTED, body={}), see=_CONNECTED),
+    acts("api/v1/webhooks/<uuid:id>/test", "webhook", to("POST", 201, may=_CONNECTED), see=_CONNECTED),
+    acts("api/v1/webhooks/<uuid:id>/replay", "webhook", to("POST", may=_CONNECTED), see=_CONNECTED),
+    lists("api/v1/deliveries"),
+    reads("api/v1/deliveries/<uuid:id>", "delivery", see=_CONNECTED),
+    acts("api/v1/deliveries/<uuid:id>/retry", "delivery", to("POST", may=_CONNECTED), see=_CONNECTED),
+    acts("api/v1/deliveries/<uuid:id>/cancel", "delivery", to("POST", may=_CONNECTED), see=_CONNECTED),
     lists("api/v1/audit"),
     reads("api/v1/audit/<uuid:id>", "entry"),
     # Anyone.

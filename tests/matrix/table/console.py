@@ -44,14 +44,29 @@ def _queue(places: Any) -> dict[str, Any]:
     return {"slug": "matrix", "reviewers": [places.world.team.pk]}
 
 
+def _from_template(places: Any) -> dict[str, Any]:
+    return {"template": "financial", "slug": "matrix-money", "reviewers": [places.world.team.pk]}
+
+
 def _budget(_: Any) -> dict[str, Any]:
     return {"slug": "matrix", "whom": "organisation", "limit_usd": "1.00"}
+
+
+def _connect(places: Any) -> dict[str, Any]:
+    return {"name": "matrix", "url": "https://93.184.216.34/hook", "team": places.world.team.pk}
+
+
+def _channel(_: Any) -> dict[str, Any]:
+    return {"name": "matrix", "address": "jsons://93.184.216.34/x"}
 
 
 _WHY = {"reason": "because"}
 _PRICE = {"input": "1.00", "cache_read": "1.00", "cache_write": "1.00", "output": "1.00"}
 _HELD = "approvals/approvalrequest/<str:object_id>/"
 _GRANT = "approvals/grant/<str:object_id>/"
+_HOOK = "delivery/endpoint/<str:object_id>/"
+# A replay judges what its asker may see, so that it is theirs.
+_ASKED = "admin operator auditor"
 _REVISION = "policies/revision/<str:object_id>/"
 _AGENT = "registry/agent/<str:object_id>/"
 _VERSION = "registry/agentversion/<str:object_id>/"
@@ -77,6 +92,8 @@ ROWS = (
     listing("approvals/queue/", ALL),
     page("approvals/queue/<str:object_id>/", "queue", ALL),
     dialog("approvals/queue/do/create/", may=_WORKS, see=ALL, body=_queue, refused=422),
+    dialog("approvals/queue/do/template/", may=_WORKS, see=ALL, body=_from_template, refused=422),
+    listing("reviewers/", "admin operator auditor"),
     dialog("approvals/queue/<str:object_id>/edit/", "queue", may=_WORKS, see=ALL, body={"quorum": 2}, refused=422),
     dialog("approvals/queue/<str:object_id>/delete/", "queue", may=_WORKS, see=ALL, done=409),
     # The trail.
@@ -84,6 +101,28 @@ ROWS = (
     page("audit/entry/<str:object_id>/", "entry"),
     dialog("audit/entry/do/verify/", may="admin auditor"),
     dialog("audit/entry/do/export/", may=READERS, done=200),
+    # Connections.
+    listing("delivery/endpoint/", _WORKS),
+    page(_HOOK, "webhook", _WORKS),
+    dialog("delivery/endpoint/do/create/", may=_WORKS, see=_WORKS, body=_connect, done=200),
+    dialog(_HOOK + "edit/", "webhook", may=_WORKS, see=_WORKS),
+    dialog(_HOOK + "rotate/", "webhook", may=_WORKS, see=_WORKS, done=200),
+    dialog(_HOOK + "test/", "webhook", may=_WORKS, see=_WORKS),
+    dialog(_HOOK + "enable/", "stopped webhook", may=_WORKS, see=_WORKS),
+    dialog(_HOOK + "disable/", "webhook", may=_WORKS, see=_WORKS),
+    dialog(_HOOK + "replay/", "webhook", may=_WORKS, see=_WORKS),
+    dialog(_HOOK + "delete/", "stopped webhook", may=_WORKS, see=_WORKS),
+    listing("delivery/delivery/", _WORKS),
+    page("delivery/delivery/<str:object_id>/", "delivery", _WORKS),
+    dialog("delivery/delivery/<str:object_id>/retry/", "delivery", may=_WORKS, see=_WORKS),
+    dialog("delivery/delivery/<str:object_id>/cancel/", "delivery", may=_WORKS, see=_WORKS),
+    listing("delivery/channel/", ALL),
+    # Of each person their own: the operator's here.
+    page("delivery/channel/<str:object_id>/", "channel", "operator"),
+    dialog("delivery/channel/do/create/", may=ALL, see=ALL, body=_channel),
+    dialog("delivery/channel/<str:object_id>/kinds/", "channel", may="operator", see="operator"),
+    dialog("delivery/channel/<str:object_id>/test/", "channel", may="operator", see="operator"),
+    dialog("delivery/channel/<str:object_id>/remove/", "channel", may="operator", see="operator"),
     # Money.
     listing("costs/budget/"),
     page("costs/budget/<str:object_id>/", "budget", "admin operator auditor"),
@@ -101,7 +140,19 @@ ROWS = (
     listing("policies/decision/"),
     page("policies/decision/<str:object_id>/", "decision"),
     dialog("policies/decision/<str:object_id>/override/", "decision", may=READERS),
+    listing("policies/trigger/"),
+    page("policies/trigger/<str:object_id>/", "trigger"),
+    dialog("policies/trigger/do/create/", may="admin", opens=_WORKS),
+    dialog("policies/trigger/<str:object_id>/edit/", "trigger", may=_WORKS, body={"note": "another"}),
+    dialog("policies/trigger/<str:object_id>/try/", "trigger", may=_WORKS),
+    listing("policies/firing/"),
+    page("policies/firing/<str:object_id>/", "firing"),
+    dialog("policies/firing/<str:object_id>/rearm/", "firing", may=_WORKS),
+    listing("policies/replay/"),
+    page("policies/replay/<str:object_id>/", "replay", _ASKED),
+    dialog("policies/replay/<str:object_id>/cancel/", "replay", may="admin operator", see=_ASKED),
     listing("policies/revision/"),
+    dialog(_REVISION + "replay/", "policies", may=_ANSWERS, common=True),
     page(_REVISION, "policies", common=True),
     dialog("policies/revision/do/draft/", may=_ANSWERS),
     dialog(_REVISION + "publish/", "policy draft", may="admin", opens=READERS, common=True),
@@ -194,6 +245,7 @@ ROWS = (
     anything("", _ANSWERS, refused=302),
     anything("search/"),
     anything("home/"),
+    anything("live/", methods=("GET", "HEAD")),
     dialog("password_change/", may=ALL, see=ALL, body=_password),
     anything("password_change/done/", methods=("GET", "HEAD", "OPTIONS")),
     anything("jsi18n/", methods=("GET", "HEAD", "OPTIONS")),
@@ -203,9 +255,13 @@ ROWS = (
     ]), see=frozenset(ALL.split())),
     nowhere("r/<path:content_type_id>/<path:object_id>/", {"content_type_id": 0, "object_id": 0}),
     nowhere("views/<int:view_id>/forget/", {"view_id": 0}),
-    anything("^(?P<app_label>approvals|audit|costs|policies|registry|runs)/$", done=302),
+    anything("^(?P<app_label>approvals|audit|costs|policies|registry|delivery|runs)/$", done=302),
     dialog("demo/", may="admin", see=ALL, done=200),
     dialog("pause-everything/", may="admin", see=ALL, body={"confirmation": "pause everything"}),
     dialog("shortcuts/", may=ALL, see=ALL),
+    dialog("clock/", may=ALL, see=ALL),
+    dialog("delegate/", may=ALL, see=ALL, body={"to": "", "begins": "", "ends": ""}),
+    # What it takes back stands in a signed token; without one there is nothing to do.
+    Row("undo/", "console", dict([to("POST", 422)]), see=frozenset(ALL.split())),
     dialog("views/save/", may=READERS, query={"page": "registry.agent", "query": "state=paused"}),
 )  # fmt: skip

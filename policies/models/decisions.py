@@ -44,6 +44,9 @@ class Revision(models.Model):
     )
     restores = models.PositiveIntegerField(null=True, blank=True, help_text="number of the revision it copies")
     tests_run = models.PositiveIntegerField(default=0)
+    replays = models.JSONField(
+        default=list, blank=True, help_text="finished replays of its digest that its publisher was shown"
+    )
     author = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(help_text="UTC")
     published_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
@@ -188,3 +191,21 @@ class Admission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.units} for {self.key}"
+
+
+class Distinct(models.Model):
+    """A value that a split guard has admitted, and when last: what its window holds is what was met since.
+
+    A row per value and not per action: meeting a value again costs nothing and leaves nothing to be counted.
+    """
+
+    key = models.CharField(max_length=400, help_text="(policy, rule, by-value)")
+    value = models.CharField(max_length=64, help_text="SHA-256 of the value, hex: only equality counts")
+    at = models.DateTimeField(help_text="UTC")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("key", "value"), name="policies_distinct_once"),)
+        indexes = (models.Index(fields=("key", "at"), name="policies_distinct_window"),)
+
+    def __str__(self) -> str:
+        return f"{self.value} for {self.key}"

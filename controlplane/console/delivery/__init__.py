@@ -1,0 +1,1 @@
+"""Webhooks, what was sent to them, and people's own notifications."""

@@ -1,0 +1,1 @@
+"""Pages that move by themselves: who may listen, and the page that shows what arrives."""

@@ -1,0 +1,1 @@
+"""What the installation tells others: webhooks, one-off callbacks, notifications, the stream, out of the trail."""

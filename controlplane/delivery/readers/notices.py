@@ -1,0 +1,149 @@
+"""The reader that writes down, for each person's channels, what concerns them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+from django.conf import settings
+from django.urls import reverse
+
+from approvals.models import ApprovalRequest
+from audit.actors import System
+from audit.models import Entry
+from audit.operations import record
+from controlplane.delivery.models import Channel, Delivery
+from controlplane.delivery.notices import (
+    FOR_REVIEWERS,
+    NOTICES,
+    OF_APPROVALS,
+    TOO_OLD,
+    Notice,
+    notice_of,
+    say,
+    when_to_tell,
+)
+from controlplane.delivery.readers.following import Reader, Sealed
+from controlplane.delivery.states import Means
+from registry.models import User
+from registry.preferences import delegate_at
+from registry.states import Role
+
+NAME = "notices"
+_BY = System(NAME)
+_LISTS = {
+    "failure": "admin:runs_failure_changelist",
+    "budget": "admin:costs_budget_changelist",
+    "kill": "admin:registry_killswitch_changelist",
+    "audit": "admin:audit_entry_changelist",
+}
+
+
+def _tell(batch: Sequence[Sealed], now: datetime) -> int:
+    """Write one delivery for each event and channel of a person whom it concerns, and one entry for all of them."""
+    told = [
+        (each, notice)
+        for each in batch
+        if (notice := notice_of(each.entry.kind)) is not None and now - each.entry.at < TOO_OLD
+    ]
+    if not told:
+        return 0
+    channels = list(Channel.objects.filter(user__is_active=True).select_related("user"))
+    people = {channel.user_id: channel.user for channel in channels}
+    rows = []
+    for each, notice in told:
+        concerned = _concerned(each.entry, notice, people.values(), now=now)
+        takers = [channel for channel in channels if channel.user_id in concerned and _takes(channel, notice)]
+        if takers:
+            body = _body(each.entry, notice)
+            rows += [_delivery(channel, each.entry, notice, body, now=now) for channel in takers]
+    if rows:
+        Delivery.objects.bulk_create(rows)
+        details = {"deliveries": len(rows)}
+        record(kind="delivery.noticed", object_type="reader", object_id=NAME, by=_BY, now=now, details=details)
+    return len(rows)
+
+
+def _takes(channel: Channel, notice: Notice) -> bool:
+    return not channel.kinds or notice.word in channel.kinds
+
+
+def _concerned(entry: Entry, notice: Notice, people: Iterable[User], *, now: datetime) -> set[int]:
+    """Return the keys of the people whom an event concerns, of those who have a channel, and of their delegates."""
+    found: set[int] = set()
+    for user in people:
+        if concerns(entry, notice, user) or (notice.word in OF_APPROVALS and _stands_in(entry, notice, user, now=now)):
+            found.add(user.pk)
+    return found
+
+
+def concerns(entry: Entry, notice: Notice, user: User) -> bool:
+    """Say whether an event concerns a person: reviewers what waits for them, others what they answer for."""
+    if notice.word in FOR_REVIEWERS:
+        seated = ApprovalRequest.objects.reviewed_by(user).filter(pk=entry.object_id)
+        # Who issued the asking key may not vote on what was asked with it.
+        return seated.exclude(asked_by_key_of=user).exists()
+    if notice is NOTICES["kill"] and not entry.team:
+        return True
+    if not entry.team and user.role == Role.ADMIN:
+        return True
+    return entry.agent in user.owned_agents if entry.agent else entry.team in user.operated_teams
+
+
+def _stands_in(entry: Entry, notice: Notice, user: User, *, now: datetime) -> bool:
+    """Say whether a person is told for somebody whose delegate they are now, and sees what it is about."""
+    absent = User.objects.filter(delegate=user, is_active=True)
+    return (
+        any(delegate_at(each.preferences, now) == user.pk and concerns(entry, notice, each) for each in absent)
+        and ApprovalRequest.objects.visible_to(user).filter(pk=entry.object_id).exists()
+    )
+
+
+def _body(entry: Entry, notice: Notice) -> str:
+    """Write what is sent: a title, a sentence, and a link to the page; nothing is decided by opening it."""
+    verb, deadline = "", None
+    if notice.about == "approval":
+        request = ApprovalRequest.objects.select_related("decision").filter(pk=entry.object_id).first()
+        if request is not None:
+            verb = request.decision.verb
+            deadline = request.expires_at if notice.word in FOR_REVIEWERS else None
+    text = say(notice, verb=verb, agent=entry.agent, subject=entry.object_id, outcome=entry.outcome, deadline=deadline)
+    message = {
+        "title": notice.title,
+        "text": text,
+        "url": f"{settings.PUBLIC_URL}{_page(entry, notice)}",
+        "kind": entry.kind,
+        "id": str(entry.id),
+    }
+    return json.dumps(message, separators=(",", ":"))
+
+
+def _page(entry: Entry, notice: Notice) -> str:
+    if notice.about == "approval":
+        return reverse("admin:approvals_approvalrequest_change", args=[entry.object_id])
+    if notice.about == "audit":
+        return f"{reverse(_LISTS['audit'])}?q={quote(entry.object_id)}"
+    return reverse(_LISTS[notice.about])
+
+
+def _delivery(channel: Channel, entry: Entry, notice: Notice, body: str, *, now: datetime) -> Delivery:
+    return Delivery(
+        key=f"{channel.id}:{entry.id}",
+        means=Means.NOTICE,
+        channel=channel,
+        event_id=entry.id,
+        kind=entry.kind,
+        team=entry.team,
+        agent=entry.agent,
+        host=channel.scheme,
+        body=body,
+        urgent=notice.urgent,
+        due_at=when_to_tell(channel.user.preferences, urgent=notice.urgent, now=now),
+        created_at=now,
+        begun_at=now,
+    )
+
+
+NOTICES_READER = Reader(NAME, take=_tell)

@@ -1,0 +1,1 @@
+"""Foreign protocols: each a translation onto the gateway's calls, none with rules of its own."""

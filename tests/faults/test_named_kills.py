@@ -1,0 +1,168 @@
+"""kill -9 before and behind each row that ask, vote, redeem, outcome and delivery write, and again the same words.
+
+One effect comes of it, and nothing is lost: behind the commit the retry finds what was done, before it nothing was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+
+from controlplane.celery import app
+from tests.faults.breaking import COMMIT
+from tests.faults.children import registered
+from tests.faults.naming import Point, killed, points_of
+from tests.faults.pictures import Effect, Picture, Watcher, difference
+from tests.faults.requests import REQUESTS, Prepared, Request
+from tests.faults.stage import Stage, build
+from tests.faults.tasks import CASES
+
+TIMES = int(os.environ.get("FAULTS_NAMED_KILLS", "20"))
+NAMED = {
+    "ask: allow", "ask: review", "ask: deny", "vote: completing the quorum", "redeem: own", "redeem: handed over",
+    "outcome",
+}  # fmt: skip
+EACH = [request for request in REQUESTS if request.name in NAMED]
+DELIVERIES = [case for case in CASES if case.name in {"delivery.follow", "delivery.send"}]
+# Rows without which a request of that name is not one: should they get another name, the test says so.
+ROWS = {
+    "ask: allow": {"policies_decision", "policies_payload", "audit_entry", "policies_admission", "costs_reservation",
+                   "approvals_grant"},
+    "ask: review": {"policies_decision", "audit_entry", "approvals_approvalrequest", "approvals_actionrevision"},
+    "ask: deny": {"policies_decision", "audit_entry"},
+    "vote: completing the quorum": {"approvals_vote", "audit_entry", "approvals_grant"},
+    "redeem: own": {"policies_admission", "costs_reservation", "audit_entry"},
+    "redeem: handed over": {"audit_entry"},
+    "outcome": {"audit_entry"},
+}  # fmt: skip
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def stage(transactional_db: None) -> Stage:
+    registered()
+    return build()
+
+
+@pytest.fixture
+def watcher(stage: Stage) -> Iterator[Watcher]:
+    found = Watcher()
+    yield found
+    found.close()
+
+
+def _clean(request: Request, stage: Stage, watcher: Watcher) -> tuple[Effect, list[Point]]:
+    """Return the effect of one undisturbed request, and its points; the first of its kind may do more than others."""
+    effect: Effect = Counter()
+    points: list[Point] = []
+    for _ in range(2):
+        prepared = request.prepare(stage)
+        before = watcher.picture()
+        points = points_of(prepared.send)
+        effect = watcher.effect(before, watcher.picture(), names=prepared.names)
+    return effect, points
+
+
+def _kill_and_retry(
+    request: Request, prepared: Prepared, point: Point, clean: Effect, watcher: Watcher, before: Picture
+) -> None:
+    """Kill it at a point and send it again: what stands afterwards is the effect of one."""
+    assert killed(prepared.send, point), f"{point} was not met"
+    left = watcher.picture()
+    done = point == Point(COMMIT, 1, behind=True)
+    if done:
+        assert watcher.effect(before, left, names=prepared.names) == clean, f"something was lost {point}"
+    else:
+        assert difference(before, left) == [], f"half of it stands {point}"
+    answer = prepared.send()
+    after = watcher.picture()
+    if done:
+        assert answer.status_code in request.again, (str(point), answer.content)
+        assert difference(left, after) == [], f"a second effect {point}"
+    else:
+        assert request.succeeded(answer), (str(point), answer.content)
+        assert watcher.effect(before, after, names=prepared.names) == clean, f"another effect {point}"
+
+
+def _at_each(request: Request, stage: Stage, watcher: Watcher, *, times: int, every: int = 1) -> Counter[str]:
+    clean, points = _clean(request, stage, watcher)
+    assert {point.name.removeprefix("INSERT INTO ") for point in points} >= ROWS[request.name]
+    assert Point(COMMIT, 1, behind=True) in points
+    met: Counter[str] = Counter()
+    for point in points[::every]:
+        for _ in range(times):
+            prepared = request.prepare(stage)
+            _kill_and_retry(request, prepared, point, clean, watcher, watcher.picture())
+            met[str(point)] += 1
+    return met
+
+
+def _print(name: str, met: Counter[str]) -> None:
+    print(f"{connection.vendor}, {name}: {met.total()} kills at {len(met)} points, one effect each")
+    for point, count in met.items():
+        print(f"  {point}: {count}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_kind", EACH, ids=lambda request: request.name)
+def test_killed_at_some_named_points_and_sent_again_it_has_one_effect(
+    request_kind: Request, stage: Stage, watcher: Watcher
+) -> None:
+    assert _at_each(request_kind, stage, watcher, times=1, every=3).total()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("request_kind", EACH, ids=lambda request: request.name)
+def test_killed_at_each_named_point_and_sent_again_it_has_one_effect(
+    request_kind: Request, stage: Stage, watcher: Watcher
+) -> None:
+    met = _at_each(request_kind, stage, watcher, times=TIMES)
+    _print(request_kind.name, met)
+    assert min(met.values()) >= TIMES
+
+
+def _task(name: str) -> Callable[[], object]:
+    return lambda: app.tasks[name].apply(throw=True)
+
+
+def _deliveries_killed(name: str, stage: Stage, watcher: Watcher, *, times: int, every: int = 1) -> Counter[str]:
+    case = next(case for case in DELIVERIES if case.name == name)
+    do = _task(name)
+    effects, points = [], []
+    for _ in range(3):
+        words = [case.prepare(stage)]
+        before = watcher.picture()
+        points = points_of(do, updates=True)
+        effects.append(watcher.effect(before, watcher.picture(), names=words))
+    assert effects[1] == effects[2]
+    assert any("delivery" in point.name for point in points)
+    met: Counter[str] = Counter()
+    for point in points[::every]:
+        for _ in range(times):
+            words = [case.prepare(stage)]
+            before = watcher.picture()
+            assert killed(do, point, updates=True), f"{point} was not met"
+            case.afterwards()
+            do()
+            assert watcher.effect(before, watcher.picture(), names=words) == effects[2], str(point)
+            met[str(point)] += 1
+    return met
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [case.name for case in DELIVERIES])
+def test_deliveries_killed_at_some_named_points_are_made_once(name: str, stage: Stage, watcher: Watcher) -> None:
+    assert _deliveries_killed(name, stage, watcher, times=1, every=3).total()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [case.name for case in DELIVERIES])
+def test_deliveries_killed_at_each_named_point_are_made_once(name: str, stage: Stage, watcher: Watcher) -> None:
+    met = _deliveries_killed(name, stage, watcher, times=TIMES)
+    _print(name, met)
+    assert min(met.values()) >= TIMES

@@ -1,0 +1,373 @@
+"""Threshold triggers: fire once per excursion, stop and never let go on, are tried before they enforce."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from audit import sql
+from audit.actors import System
+from audit.ids import new_id
+from audit.models import Entry
+from audit.operations import record, seal
+from audit.refusals import Conflict, Forbidden, Missing
+from controlplane import gateway
+from policies.models import Counted, CountingCursor, Firing, Trigger
+from policies.operations import rearm, save_trigger, try_trigger, watch
+from policies.triggers.documents import read_trigger
+from policies.triggers.trying import excursions
+from registry.documents import DocumentInvalid, Problems
+from registry.operations import resume_agent
+from tests.controlplane.api.callers import agent as caller_of
+from tests.controlplane.api.scene import ask, make_ruled_world, run, step
+from tests.world import World, built_once, make_agent
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+DENIALS = {"count": "denials", "agent": "job-applier", "more_than": 2, "per": "1h", "mode": "warn"}
+
+
+@pytest.fixture(scope="module")
+def built(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with built_once(make_ruled_world, django_db_blocker) as world:
+        yield world
+
+
+@pytest.fixture
+def world(built: World, db: None) -> World:
+    return deepcopy(built)
+
+
+def deny(world: World, times: int, mark: str = "") -> None:
+    for number in range(times):
+        answer = ask(world, f"no-{mark}{number}", verb="report.read", destination="https://a.example.com/")
+        assert answer.effect == "deny"
+
+
+def note_denials(times: int, *, at: datetime, agent: str = "job-applier", team: str = "talent") -> None:
+    """Write the entries that denials leave, as of another time."""
+    for _ in range(times):
+        record(
+            kind="action.decided", object_type="action", object_id="x", by=System("tests"), now=at, team=team,
+            agent=agent, outcome="deny", details={"codes": ["no_rule"]},
+        )  # fmt: skip
+
+
+def look(world: World, *, now: datetime | None = None) -> int:
+    """Seal, and run the watch."""
+    seal(now=sql.now(), everything=True)
+    return watch(now=now or sql.now())
+
+
+def save(world: World, by: Any = None, slug: str = "too-many", **changes: Any) -> Trigger:
+    document = {key: value for key, value in {**DENIALS, **changes}.items() if value is not None}
+    return save_trigger(slug=slug, document=document, by=by or world.admin, now=sql.now())
+
+
+def enforcing(world: World, **changes: Any) -> Trigger:
+    trigger = save(world, **changes)
+    try_trigger(trigger=trigger, by=world.admin, now=sql.now())
+    return save(world, **{**changes, "mode": "enforce"})
+
+
+def test_above_the_threshold_it_fires_once_and_not_at_it(world: World) -> None:
+    trigger = save(world)
+    deny(world, 2)
+    assert look(world) == 0
+    deny(world, 1, "more")
+    assert look(world) == 1
+    deny(world, 3, "again")
+    assert look(world) == 0
+    firing = Firing.objects.get()
+    assert (firing.trigger, firing.measured, firing.mode, firing.paused) == (trigger, 3, "warn", [])
+    entry = Entry.objects.get(kind="trigger.fired")
+    assert (entry.actor_id, entry.agent, entry.outcome) == ("trigger:too-many", "job-applier", "warn")
+
+
+def test_falling_below_arms_it_again(world: World) -> None:
+    save(world)
+    deny(world, 3)
+    assert look(world) == 1
+    later = sql.now() + 2 * HOUR
+    assert look(world, now=later) == 0
+    firing = Firing.objects.get()
+    assert (firing.state, firing.rearmed_by) == ("rearmed", None)
+    note_denials(3, at=later)
+    assert look(world, now=later + timedelta(minutes=1)) == 1
+
+
+def test_what_was_counted_is_counted_once_however_often_it_is_looked_at(world: World) -> None:
+    save(world, more_than=100)
+    deny(world, 2)
+    for _ in range(3):
+        look(world)
+    assert sum(Counted.objects.values_list("amount", flat=True)) == 2
+    deny(world, 1, "more")
+    look(world)
+    assert sum(Counted.objects.values_list("amount", flat=True)) == 3
+
+
+def test_shadow_and_off_stop_nobody(world: World) -> None:
+    save(world, mode="shadow")
+    save(world, slug="sleeping", mode="off")
+    deny(world, 3)
+    assert look(world) == 1
+    world.agent.refresh_from_db()
+    assert world.agent.state == "active"
+    assert Firing.objects.get().mode == "shadow"
+
+
+def test_enforce_pauses_with_the_trigger_named(world: World) -> None:
+    enforcing(world)
+    deny(world, 3)
+    assert look(world) == 1
+    world.agent.refresh_from_db()
+    assert (world.agent.state, world.agent.state_reason) == ("paused", "The trigger too-many fired.")
+    entry = Entry.objects.get(kind="agent.paused")
+    assert (entry.actor_type, entry.actor_id) == ("system", "trigger:too-many")
+    assert ask(world, "after", verb="report.read", destination="https://a.example.com/").effect == "deny"
+
+
+def test_an_agent_can_never_release_itself(world: World) -> None:
+    trigger = enforcing(world)
+    deny(world, 3)
+    look(world)
+    firing = Firing.objects.get()
+    caller = caller_of(world.text)
+    # Neither by any call with its key, …
+    for method, path, body in (
+        ("POST", "/agents/job-applier/resume", {}),
+        ("POST", f"/firings/{firing.pk}/rearm", {}),
+        ("PUT", f"/triggers/{trigger.slug}", {**DENIALS, "mode": "off"}),
+    ):
+        assert caller.send(method, path, body).status_code in {401, 403, 404}, path
+    with pytest.raises((Forbidden, AttributeError)):
+        rearm(firing=firing, by=world.principal, now=sql.now())  # type: ignore[arg-type]
+    with pytest.raises(Forbidden):
+        resume_agent(agent=world.agent, reason="", by=world.principal, now=sql.now())
+    # … nor by keeping quiet until the count has fallen: the trigger is armed again, the agent stays paused.
+    look(world, now=sql.now() + 3 * HOUR)
+    firing.refresh_from_db()
+    world.agent.refresh_from_db()
+    assert (firing.state, world.agent.state) == ("rearmed", "paused")
+
+
+def test_asking_while_paused_counts_for_nothing(world: World) -> None:
+    enforcing(world)
+    deny(world, 3)
+    look(world)
+    before = sum(Counted.objects.values_list("amount", flat=True))
+    deny(world, 5, "paused")
+    look(world)
+    assert sum(Counted.objects.values_list("amount", flat=True)) == before
+
+
+def test_a_person_arms_it_again_and_the_old_count_does_not_fire_it(world: World) -> None:
+    save(world)
+    deny(world, 3)
+    look(world)
+    firing = Firing.objects.get()
+    for who in ("owner", "reviewer", "auditor", "stranger"):
+        with pytest.raises(Forbidden):
+            rearm(firing=firing, by=getattr(world, who), now=sql.now())
+    rearm(firing=firing, by=world.operator, now=sql.now())
+    assert look(world) == 0
+    later = sql.now() + timedelta(minutes=2)
+    note_denials(3, at=later)
+    assert look(world, now=later) == 1
+    with pytest.raises(Conflict):
+        rearm(firing=firing, by=world.operator, now=sql.now())
+
+
+def test_each_agent_of_a_scope_is_counted_by_itself(world: World) -> None:
+    for slug in ("one", "two", "three"):
+        make_agent(slug, owner=world.owner, team=world.team, by=world.admin, now=sql.now())
+    save(world, agent=None, team="talent", each_agent=True)
+    save(world, slug="together", agent=None, team="talent", more_than=6)
+    note_denials(3, at=sql.now(), agent="one")
+    note_denials(2, at=sql.now(), agent="two")
+    note_denials(9, at=sql.now(), agent="three", team="billing")
+    assert look(world) == 1
+    assert [firing.subject for firing in Firing.objects.all()] == ["one"]
+    note_denials(2, at=sql.now(), agent="two")
+    assert look(world) == 2
+    assert set(Firing.objects.values_list("trigger__slug", "subject")) == {
+        ("too-many", "one"), ("too-many", "two"), ("together", "talent"),
+    }  # fmt: skip
+
+
+def test_a_team_that_is_over_has_every_agent_paused(world: World) -> None:
+    other = make_agent("helper", owner=world.owner, team=world.team, by=world.admin, now=sql.now())
+    foreign = make_agent("biller", owner=world.stranger, team=world.other, by=world.admin, now=sql.now())
+    enforcing(world, agent=None, team="talent")
+    deny(world, 3)
+    look(world)
+    for row in (world.agent, other, foreign):
+        row.refresh_from_db()
+    assert (world.agent.state, other.state, foreign.state) == ("paused", "paused", "active")
+    assert Firing.objects.get().paused == ["job-applier", "helper"]
+
+
+def test_failures_and_spend_are_counted_from_reports(world: World) -> None:
+    save(world, slug="failing", count="failures", more_than=1)
+    save(world, slug="spending", count="spend", more_than=None, more_than_usd="0.0001")
+    items = [run("r-1"), step("s-1", "r-1"), step("s-2", "r-1", error={"type": "Other", "message": "x"})]
+    gateway.ingest(principal=world.principal, items=items)
+    assert look(world) == 2
+    found = {firing.trigger.slug: firing.measured for firing in Firing.objects.select_related("trigger")}
+    assert found["failing"] == 2
+    assert found["spending"] == 2 * (1200 * 150 + 350 * 600)
+
+
+def test_it_must_be_tried_as_it_is_before_it_enforces(world: World) -> None:
+    with pytest.raises(DocumentInvalid, match="Try exactly this"):
+        save(world, mode="enforce")
+    trigger = save(world)
+    try_trigger(trigger=trigger, by=world.operator, now=sql.now())
+    with pytest.raises(DocumentInvalid, match="Try exactly this"):
+        save(world, mode="enforce", more_than=3)
+    assert save(world, mode="enforce", note="Words are not what was tried.").mode == "enforce"
+    applied = save_trigger(
+        slug="as-code", document={**DENIALS, "mode": "enforce"}, by=world.admin, now=sql.now(), try_first=True
+    )
+    assert applied.tried_at
+    assert applied.trial["times"] == 0
+
+
+def test_trying_says_when_it_would_have_fired(world: World) -> None:
+    now = sql.now()
+    for days, times in ((40, 9), (20, 3), (10, 2), (5, 4)):
+        note_denials(times, at=now - timedelta(days=days))
+    look(world)
+    trigger = try_trigger(trigger=save(world), by=world.operator, now=sql.now())
+    trial = trigger.trial
+    assert (trial["times"], trial["subjects"]) == (2, 1)
+    # A minute counts as a whole.
+    assert [each["measured"] for each in trial["excursions"]] == [4, 3]
+    assert [each["highest"] for each in trial["excursions"]] == [4, 3]
+    assert Entry.objects.get(kind="trigger.tried")
+
+
+def test_another_definition_begins_anew(world: World) -> None:
+    enforcing(world, more_than=2)
+    deny(world, 3)
+    look(world)
+    assert Firing.objects.open().count() == 1
+    save(world, mode="shadow", more_than=1)
+    assert Firing.objects.open().count() == 0
+    assert look(world) == 1
+    assert save(world, mode="shadow", more_than=1).history.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("who", "scope", "refusal"),
+    [
+        ("operator", {"agent": "job-applier"}, None),
+        ("operator", {"agent": None, "team": "talent"}, None),
+        ("operator", {"agent": None}, Forbidden),
+        ("stranger", {"agent": "job-applier"}, Missing),
+        ("stranger", {"agent": None, "team": "talent"}, Missing),
+        ("owner", {"agent": "job-applier"}, Forbidden),
+        ("reviewer", {"agent": "job-applier"}, Missing),
+        ("auditor", {"agent": "job-applier"}, Forbidden),
+        ("admin", {"agent": None}, None),
+    ],
+)
+def test_who_writes_triggers(world: World, who: str, scope: dict[str, Any], refusal: type[Exception] | None) -> None:
+    if refusal is None:
+        assert save(world, by=getattr(world, who), **scope).pk
+        return
+    with pytest.raises(refusal):
+        save(world, by=getattr(world, who), **scope)
+
+
+def test_who_sees_triggers(world: World) -> None:
+    save(world)
+    save(world, slug="all", agent=None, each_agent=True)
+    seen = {
+        who: Trigger.objects.visible_to(getattr(world, who)).count()
+        for who in ("admin", "auditor", "operator", "owner", "stranger", "reviewer")
+    }
+    assert seen == {"admin": 2, "auditor": 2, "operator": 2, "owner": 2, "stranger": 1, "reviewer": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"count": "wishes"}, "/count"),
+        ({"more_than": -1}, "/more_than"),
+        ({"more_than": 1.5}, "/more_than"),
+        ({"per": "30s"}, "/per"),
+        ({"per": "8d"}, "/per"),
+        ({"team": "talent"}, "/team"),
+        ({"agent": None, "mode": "enforce"}, "/mode"),
+        ({"count": "spend"}, "/more_than_usd"),
+        ({"count": "spend", "more_than": None, "more_than_usd": "-1"}, "/more_than_usd"),
+        ({"each_agent": True}, "/each_agent"),
+        ({"nte": "x"}, "/nte"),
+    ],
+)
+def test_defects_have_pointers(changes: dict[str, Any], pointer: str) -> None:
+    problems = Problems()
+    document = {key: value for key, value in {**DENIALS, **changes}.items() if value is not None}
+    assert read_trigger(document, problems=problems) is None
+    assert pointer in [problem.pointer for problem in problems.found]
+
+
+def test_documents_go_round_and_say_in_words_what_they_do() -> None:
+    document = {"count": "spend", "team": "talent", "each_agent": True, "more_than_usd": "5.50", "per": "1d",
+                "mode": "enforce"}  # fmt: skip
+    found = read_trigger(document, problems=Problems())
+    assert found is not None
+    assert found.document == document
+    assert found.sentence == (
+        "Fires at more than 5.50 USD spent by any one agent of the team talent within one day. "
+        "That agent is paused at once; only people let go on."
+    )
+
+
+def test_excursions_are_those_of_a_plain_count() -> None:
+    """Against a reference that counts every window anew at every minute."""
+    rng, begin = random.Random(7), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(150):
+        length, more_than, window = 60, rng.randrange(6), rng.randrange(1, 12)
+        amounts = {minute: rng.randrange(1, 4) for minute in rng.sample(range(length), rng.randrange(25))}
+        points = [(begin + timedelta(minutes=minute), amounts[minute]) for minute in sorted(amounts)]
+        end = begin + timedelta(minutes=length)
+        found = excursions(points, more_than=more_than, window_seconds=window * 60, until=end)
+        above = [
+            sum(amount for at, amount in amounts.items() if minute - window < at <= minute) > more_than
+            for minute in range(length + 1)
+        ]
+        starts = [minute for minute in range(length + 1) if above[minute] and not (minute and above[minute - 1])]
+        assert [(each.at - begin) // timedelta(minutes=1) for each in found] == starts
+        ends = [minute for minute in range(1, length + 1) if above[minute - 1] and not above[minute]]
+        assert [(each.until - begin) // timedelta(minutes=1) for each in found if each.until] == ends
+
+
+def test_a_long_trail_is_counted_from_where_it_matters(world: World) -> None:
+    note_denials(2, at=sql.now())
+    seal(now=sql.now() - timedelta(days=50), everything=True)
+    note_denials(2, at=sql.now())
+    watch(now=sql.now())
+    seal(now=sql.now(), everything=True)
+    watch(now=sql.now())
+    assert sum(Counted.objects.values_list("amount", flat=True)) == 2
+    assert CountingCursor.objects.get().seq > 2
+
+
+def test_the_database_holds_one_open_firing_for_a_subject(world: World) -> None:
+    """What a second watcher without the lock would run into."""
+    save(world)
+    deny(world, 3)
+    look(world)
+    twin = Firing.objects.get()
+    twin.pk = new_id()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save(force_insert=True)
