@@ -20,6 +20,7 @@ from tests.faults.pictures import Effect, Picture, Watcher, difference
 from tests.faults.requests import REQUESTS, Prepared, Request
 from tests.faults.stage import Stage, build
 from tests.faults.tasks import CASES
+from tests.faults.twins import TWO_WRITES
 
 TIMES = int(os.environ.get("FAULTS_NAMED_KILLS", "20"))
 NAMED = {
@@ -124,6 +125,15 @@ def test_killed_at_each_named_point_and_sent_again_it_has_one_effect(
     met = _at_each(request_kind, stage, watcher, times=TIMES)
     _print(request_kind.name, met)
     assert min(met.values()) >= TIMES
+
+
+@pytest.mark.slow
+def test_a_naive_twin_is_caught(stage: Stage, watcher: Watcher) -> None:
+    clean, points = _clean(TWO_WRITES, stage, watcher)
+    behind = next(point for point in points if point.behind)
+    prepared = TWO_WRITES.prepare(stage)
+    with pytest.raises(AssertionError, match="half of it stands behind INSERT INTO policies_admission"):
+        _kill_and_retry(TWO_WRITES, prepared, behind, clean, watcher, watcher.picture())
 
 
 def _task(name: str) -> Callable[[], object]:

@@ -50,7 +50,7 @@ def test_every_step_of_some_histories_is_as_promised(stage: Stage) -> None:
 
 @pytest.mark.long
 def test_every_legal_edge_is_gone_along_a_hundred_times(stage: Stage) -> None:
-    edges = _run(stage, Hands, examples=110)
+    edges = _run(stage, Hands, examples=170)
     print(f"{connection.vendor}: {edges.total()} edges")
     for machine, before, after in sorted(EDGES):
         print(f"  {machine}: {before} -> {after}: {edges[machine, before, after]}")
