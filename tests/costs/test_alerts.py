@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from audit.models import Entry
 from costs.models import BudgetAlert
 from costs.operations import pause_spent
@@ -14,6 +16,8 @@ from registry.operations import pause_agent, resume_agent, retire_agent
 from registry.states import AgentState
 from tests.costs.spending import CENT, Small, make_budget, make_decision, reserve, spend
 from tests.world import INSTALLATION, NOW, World, make_agent
+
+pytestmark = pytest.mark.slow
 
 
 def thresholds() -> list[int]:

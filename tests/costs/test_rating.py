@@ -18,6 +18,8 @@ from costs.verification import verify_budgets, verify_rollups
 from tests.costs.spending import CENT, Small, make_budget, make_decision, reserve, spend, standing
 from tests.world import INSTALLATION, NOW, World
 
+pytestmark = pytest.mark.slow
+
 
 def priced_by_an_older_list(cost: int | None) -> None:
     """Make all usage look as an older price list had priced it."""

@@ -20,6 +20,8 @@ from costs.verification import verify_rollups
 from tests.costs.spending import CENT, Small, cents, make_report, spend
 from tests.world import INSTALLATION, NOW, World, make_agent
 
+pytestmark = pytest.mark.slow
+
 
 def total(rows: Any) -> int:
     return rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0

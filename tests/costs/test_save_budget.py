@@ -17,6 +17,8 @@ from registry.operations import grant_publish
 from tests.costs.spending import Small, make_budget
 from tests.world import INSTALLATION, NOW, World
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE: dict[str, Any] = {
     "team": "talent", "per": "month", "zone": "UTC", "limit_usd": "200.00", "reserve_usd": "0.05",
     "alert_at": [50, 80, 100], "at_limit": "deny",

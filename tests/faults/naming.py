@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from django.db import connections
 
 from tests.faults.breaking import COMMIT, broken, die
 
+_PATIENCE_SECONDS = 60
 _ROW = re.compile(r'\s*(INSERT INTO|UPDATE)\s+"?(\w+)"?', re.IGNORECASE)
 
 
@@ -86,6 +88,8 @@ def killed(do: Callable[[], Any], at: Point, *, updates: bool = False) -> bool:
     connections.close_all()
     pid = os.fork()
     if not pid:
+        # A child that hangs ends all the same, and not by SIGKILL.
+        signal.alarm(_PATIENCE_SECONDS)
         try:
             with broken(Passing(at, updates)):
                 do()
@@ -94,4 +98,4 @@ def killed(do: Callable[[], Any], at: Point, *, updates: bool = False) -> bool:
         finally:
             os._exit(0)
     _, status = os.waitpid(pid, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == 9
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

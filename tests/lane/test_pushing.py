@@ -25,7 +25,7 @@ from tests.lane.driving import Call, Driven, driven_lane
 from tests.setup.processes import eventually
 from tests.world import make_person
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ class Machine(Checked):
 
     def _ask(self, key: str, fate: str) -> None:
         known = key in self.model.asked
-        expected = self.model.ask(key, "", handed=key.startswith("form"))
+        expected = self.model.ask(key, handed=key.startswith("form"))
         self.step(lambda: self.hands.ask(key), expected, fate=fate, writes=not known)
         if expected in {"allow", "review"} and not known:
             digest = self.hands.grant(key).digest if expected == "allow" else self._held(key)

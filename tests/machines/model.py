@@ -12,69 +12,36 @@ from datetime import datetime
 from approvals.states import ApprovalState as A
 from approvals.states import GrantState as G
 from costs.states import ReservationState as R
-from tests.machines.things import (
-    GRANT_LIFE,
-    HANDED_OVER_LIFE,
-    HOLD,
-    MOST_MAILS,
-    REVIEWERS,
-    SILENCE,
-    TTL,
-    WINDOW,
-    Deed,
-    Round,
-)
+from tests.machines import things
+from tests.machines.things import Deed, Round, Standing
 
 
 @dataclass
-class Model:
+class Model(Standing):
     """The installation: one agent that asks, another that executes what it is handed."""
 
     now: datetime
     deeds: dict[str, Deed] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     mails: list[datetime] = field(default_factory=list)
-    # What may be flipped.
-    paused: bool = False
-    killed: bool = False
-    revoked: bool = False
-    poor: bool = False
-    policy: str = "base"
-    quorum: int = 2
-    inactive: bool = False  # the account of `second`
-    left: bool = False  # `reviewer` is in the team no more
-    epoch: int = 0
-
-    def may_vote(self, who: str, author: str) -> bool:
-        absent = (who == "second" and self.inactive) or (who == "reviewer" and self.left)
-        return who in REVIEWERS and not absent and who != author
 
     def approves(self, this: Round) -> bool:
         """Whether enough distinct people, who may, said yes to these bytes."""
-        return sum(said == "approve" and self.may_vote(who, this.author) for who, said in this.votes.items()) >= (
-            self.quorum
-        )
-
-    @property
-    def stopped(self) -> bool:
-        return self.paused or self.killed
-
-    @property
-    def queues(self) -> set[str]:
-        return {"outreach", "legal"} if self.policy == "legal" else {"outreach"}
+        yes = [who for who, said in this.votes.items() if said == "approve" and self.may_vote(who, this.author)]
+        return len(yes) >= self.quorum
 
     def full(self) -> list[datetime]:
         """The mails of the present window, where it holds no more."""
-        inside = [at for at in self.mails if at > self.now - WINDOW]
-        return inside if len(inside) >= MOST_MAILS else []
+        inside = [at for at in self.mails if at > self.now - things.WINDOW]
+        return inside if len(inside) >= things.MOST_MAILS else []
 
-    def ask(self, key: str, digest: str, *, handed: bool) -> str:
+    def ask(self, key: str, *, handed: bool) -> str:
         if self.revoked:
             return "unauthenticated"
         if key not in self.asked:
             self.asked[key] = effect = self._effect(handed=handed)
-            life = HANDED_OVER_LIFE if handed else TTL
-            this = Round(self.epoch, digest, self.now + life, set() if handed else self.queues)
+            life = things.HANDED_OVER_LIFE if handed else things.TTL
+            this = Round(self.epoch, "", self.now + life, set() if handed else self.queues)
             if effect == "review":
                 self.deeds[key] = Deed(handed, [this])
             elif effect == "allow":
@@ -108,7 +75,7 @@ class Model:
         if verdict == "reject":
             this.approval = A.REJECTED
         elif self.approves(this):
-            this.approval, this.grant, this.grant_ends = A.APPROVED, G.ISSUED, self.now + GRANT_LIFE
+            this.approval, this.grant, this.grant_ends = A.APPROVED, G.ISSUED, self.now + things.GRANT_LIFE
         return ""
 
     def edit(self, deed: Deed, who: str, digest: str, *, fresh: bool) -> str:
@@ -150,15 +117,15 @@ class Model:
         if not deed.handed:
             if not self.queues <= this.queues:
                 this.grant = G.REVOKED
-                deed.rounds.append(Round(self.epoch, this.digest, self.now + TTL, self.queues, author=this.author))
+                deed.rounds.append(
+                    Round(self.epoch, this.digest, self.now + things.TTL, self.queues, author=this.author)
+                )
                 return "review_required"
             if not self.approves(this):
                 return self._void(deed, this)
             if full := self.full():
-                assert this.grant_ends is not None
-                this.grant_ends = max(this.grant_ends, min(full) + WINDOW + GRANT_LIFE)
-                return "not_now"
-            if self.poor:
+                this.grant_ends = max(this.grant_ends or self.now, min(full) + things.WINDOW + things.GRANT_LIFE)
+            if full or self.poor:
                 return "not_now"
             self.mails.append(self.now)
             deed.money, deed.reserved_at = R.HELD, self.now
@@ -227,7 +194,7 @@ class Model:
                 if this.grant == G.ISSUED and this.grant_ends:
                     moved, over = this.epoch != self.epoch, this.grant_ends <= self.now
                     this.grant = G.REVOKED if moved else G.EXPIRED if over else G.ISSUED
-                if this.grant == G.REDEEMED and this.redeemed_at and this.redeemed_at + SILENCE <= self.now:
+                if this.grant == G.REDEEMED and this.redeemed_at and this.redeemed_at + things.SILENCE <= self.now:
                     this.grant = G.OUTCOME_UNKNOWN
-            if deed.reserved_at and deed.reserved_at + HOLD <= self.now:
+            if deed.reserved_at and deed.reserved_at + things.HOLD <= self.now:
                 deed.release()

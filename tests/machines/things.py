@@ -64,3 +64,33 @@ class Deed:
 
     def release(self) -> None:
         self.money = R.RELEASED if self.money == R.HELD else self.money
+
+
+@dataclass(kw_only=True)
+class Standing:
+    """What may be flipped: the agent's standing, the policy in force, and who may approve."""
+
+    paused: bool = False
+    killed: bool = False
+    revoked: bool = False
+    poor: bool = False
+    policy: str = "base"
+    quorum: int = 2
+    inactive: bool = False  # the account of `second`
+    left: bool = False  # `reviewer` is in the team no more
+    epoch: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the agent may do nothing."""
+        return self.paused or self.killed
+
+    @property
+    def queues(self) -> set[str]:
+        """Who has to approve a mail."""
+        return {"outreach", "legal"} if self.policy == "legal" else {"outreach"}
+
+    def may_vote(self, who: str, author: str) -> bool:
+        """Whether somebody's approval counts for bytes that `author` wrote."""
+        absent = (who == "second" and self.inactive) or (who == "reviewer" and self.left)
+        return who in REVIEWERS and not absent and who != author

@@ -18,6 +18,8 @@ from tests.policies.cases import NOW, declared, snapshot, subject
 from tests.policies.reference_selectors import CONDITIONS, NoAnswer, sources, tainted_by
 from tests.policies.worlds import DICE, LABELS, PATTERNS, Dice, World
 
+pytestmark = pytest.mark.slow
+
 STRICTNESS = ["allow", "review", "throttle", "deny"]
 MANY = settings(max_examples=100)
 RESTRICTIONS = ["forbid", "forbid", "limit", "split", "hours", "freeze"]

@@ -13,6 +13,8 @@ from registry import operations, permissions
 from registry.models import Agent, User
 from tests.world import NOW, PASSWORD, VERBS, World
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("admin", "operator", "owner", "reviewer", "auditor", "stranger")
 
 Call = Callable[[World, Any], object]

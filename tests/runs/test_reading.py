@@ -19,7 +19,7 @@ from runs.permissions import may_read_payload
 from tests.runs.reports import report, run, step
 from tests.world import NOW, World, make_agent, make_key, make_person, make_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

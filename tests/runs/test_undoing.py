@@ -26,6 +26,8 @@ from tests.runs.test_failures import failing
 from tests.together import at_once
 from tests.world import NOW, World, make_world
 
+pytestmark = pytest.mark.slow
+
 # What the reports below wrote stands at NOW.
 AT = NOW + timedelta(minutes=1)
 LATER = AT + timedelta(seconds=9, milliseconds=999)

@@ -11,6 +11,8 @@ from audit import sql
 from tests.controlplane.api.callers import LISTS, person, pointers, problem, rows
 from tests.controlplane.api.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = set(LISTS)
 OF_AN_AGENT = EVERYTHING - {"budgets"}
 # What each person finds something in (semantics 12). A list below an agent is missing for who does not see the agent.

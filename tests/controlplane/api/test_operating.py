@@ -16,6 +16,8 @@ from tests.controlplane.api.callers import Caller, person, pointers, problem, ro
 from tests.controlplane.api.scene import FORM, MAIL
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("admin", "operator", "owner", "reviewer", "auditor", "stranger")
 SEES_THE_AGENT = {"admin", "operator", "owner", "auditor"}
 READS_POLICIES = {"admin", "operator", "owner", "auditor", "stranger"}

@@ -13,6 +13,8 @@ from registry.operations import save_agent
 from tests.controlplane.api.callers import every_page, person, problem, rows
 from tests.world import World, make_agent
 
+pytestmark = pytest.mark.slow
+
 
 def _more_agents(world: World, count: int) -> None:
     for number in range(count):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from approvals.models import ApprovalRequest, Grant, Vote
@@ -13,6 +14,8 @@ from audit.models import Entry
 from controlplane.console.admins import list_of, page_of
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import BIDI, SCRIPT, Scene
+
+pytestmark = pytest.mark.slow
 
 
 def seen(request: ApprovalRequest) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +20,8 @@ from registry.operations import create_version
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 from tests.world import PASSWORD
+
+pytestmark = pytest.mark.slow
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 

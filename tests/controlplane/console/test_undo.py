@@ -23,6 +23,8 @@ from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 from tests.controlplane.console.test_failure_pages import report
 
+pytestmark = pytest.mark.slow
+
 UNDO = "/undo/"
 
 
