@@ -92,6 +92,15 @@ def lane_streams() -> None:
     _require_alive(heartbeats.LANE)
 
 
+def sender_sends() -> None:
+    """Look for the sender's last sign of life.
+
+    Raises:
+        NotReady: there is none, or it is old.
+    """
+    _require_alive(heartbeats.SENDER)
+
+
 def _require_alive(name: str) -> None:
     seen = next(found for found in heartbeats.health_of_background() if found.name == name)
     if seen.pulse is not Pulse.OK:
@@ -107,6 +116,7 @@ PROBES: dict[str, Probe] = {
     "beat": beat_sends,
     "worker": worker_works,
     "lane": lane_streams,
+    "sender": sender_sends,
 }
 
 

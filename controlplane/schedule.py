@@ -32,3 +32,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     task: {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
     for task, seconds in _EVERY.items()
 }
+# The sender reads a queue of its own, and answers for itself.
+SCHEDULE["operating.heartbeat of the sender"] = {
+    "task": "operating.heartbeat",
+    "schedule": 5 * SECOND,
+    "kwargs": {"process": "sender"},
+    "options": {"expires": 5.0, "queue": "outgoing"},
+}

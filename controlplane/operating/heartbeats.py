@@ -1,8 +1,9 @@
-"""Signs of life of the processes beside the web server: beat, which sends periodic tasks, the worker, and the lane.
+"""Signs of life of the processes beside the web server: beat, which sends periodic tasks, worker, sender and lane.
 
 Beat sends ``operating.heartbeat`` every few seconds and leaves a stamp as it does; the worker that runs the task leaves
-another. The streaming lane leaves one from its event loop. A stamp is a key in the broker that expires after a day: the
-time it has left says how old it is, so that only one clock counts, the broker's.
+another, and so does the sender with a task of its own. The streaming lane leaves one from its event loop. A stamp is a
+key in the broker that expires after a day: the time it has left says how old it is, so that only one clock counts, the
+broker's.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from kombu import Connection
 
 from controlplane.addresses import celery_url
 
-BEAT, WORKER, LANE = "beat", "worker", "lane"
+BEAT, WORKER, LANE, SENDER = "beat", "worker", "lane", "sender"
+PROCESSES = (BEAT, WORKER, LANE, SENDER)
 TASK = "operating.heartbeat"
 # Beat sends this often; three missed ones and a moment are a standstill.
 EVERY_SECONDS = 5.0
 LONGEST_SILENCE_SECONDS = 30
+# A pass of the sender and its slowest call take longer than that.
+LONGEST_SENDING_SECONDS = 60
 _LIFE_MS = 24 * 60 * 60 * 1000
 _BROKER_SECONDS = 2
 _KEPT_SECONDS = 5.0
@@ -47,7 +51,7 @@ class Background:
     """One background process as it looks from here.
 
     Attributes:
-        name: ``beat``, ``worker`` or ``lane``.
+        name: one of `PROCESSES`.
         pulse: what is known.
         seconds: age of its last sign of life; None where there is none.
         words: a sentence for people; ``ok`` when all is well.
@@ -60,19 +64,23 @@ class Background:
 
 
 def judge(ages: Mapping[str, int | None]) -> list[Background]:
-    """Say of beat, worker and lane whether they live (pure).
+    """Say of each process whether it lives (pure).
 
-    While beat is silent the worker has nothing to answer, so its silence is measured against beat's last word.
+    While beat is silent worker and sender have nothing to answer, so their silence is measured against its last word.
 
     Args:
         ages: milliseconds since each one's last sign of life, None where there is none.
     """
-    beat, worker, lane = ages.get(BEAT), ages.get(WORKER), ages.get(LANE)
+    beat, worker, lane, sender = (ages.get(name) for name in PROCESSES)
     return [
         _background(BEAT, beat, late=beat or 0, doing="has sent nothing"),
         _background(WORKER, worker, late=(worker or 0) - _without_word(beat), doing="has done nothing"),
         _background(LANE, lane, late=lane or 0, doing="has shown no sign of life"),
-    ]
+        _background(
+            SENDER, sender, late=(sender or 0) - _without_word(beat), doing="has done nothing",
+            patience=LONGEST_SENDING_SECONDS,
+        ),
+    ]  # fmt: skip
 
 
 def _without_word(beat: int | None) -> int:
@@ -82,11 +90,13 @@ def _without_word(beat: int | None) -> int:
     return beat if beat > LONGEST_SILENCE_SECONDS * 1000 else 0
 
 
-def _background(name: str, age: int | None, *, late: int, doing: str) -> Background:
+def _background(
+    name: str, age: int | None, *, late: int, doing: str, patience: int = LONGEST_SILENCE_SECONDS
+) -> Background:
     if age is None:
         return Background(name, Pulse.UNSEEN, None, f"the {name} has not been seen")
     seconds = age // 1000
-    if late > LONGEST_SILENCE_SECONDS * 1000:
+    if late > patience * 1000:
         return Background(name, Pulse.STALLED, seconds, f"the {name} {doing} for {seconds} s")
     return Background(name, Pulse.OK, seconds, "ok")
 
@@ -110,7 +120,7 @@ def stamp(name: str) -> None:
     """Leave a sign of life. A broker that is away is the broker's news: it is logged, nothing more.
 
     Args:
-        name: ``beat``, ``worker`` or ``lane``.
+        name: one of `PROCESSES`.
     """
     try:
         with broker() as client:
@@ -126,7 +136,7 @@ def ages() -> dict[str, int | None]:
         Exception: the broker does not answer; which one depends on the driver.
     """
     with broker() as client:
-        left = {name: int(client.pttl(_key(name))) for name in (BEAT, WORKER, LANE)}
+        left = {name: int(client.pttl(_key(name))) for name in PROCESSES}
     return {name: _LIFE_MS - life if life >= 0 else None for name, life in left.items()}
 
 
@@ -146,7 +156,7 @@ class Watch:
         self._until = 0.0
 
     def seen(self) -> list[Background]:
-        """Return beat, worker and lane; never raises. Where the broker is away, all are unknown."""
+        """Return all processes; never raises. Where the broker is away, all are unknown."""
         with self._lock:
             if time.monotonic() >= self._until:
                 self._seen = self._ask()
@@ -159,14 +169,14 @@ class Watch:
             return judge(self.look())
         except Exception as error:  # noqa: BLE001  # as above; whoever draws a page must not fail by it
             logger.warning("signs of life cannot be read", error=repr(error))
-            return [Background(name, Pulse.UNKNOWN, None, "the broker is away") for name in (BEAT, WORKER, LANE)]
+            return [Background(name, Pulse.UNKNOWN, None, "the broker is away") for name in PROCESSES]
 
 
 _watch = Watch(ages)
 
 
 def health_of_background() -> list[Background]:
-    """Return how beat, worker and lane look, at most a few seconds old. Never raises: for every page's header."""
+    """Return how the processes look, at most a few seconds old. Never raises: for every page's header."""
     return _watch.seen()
 
 

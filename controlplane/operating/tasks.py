@@ -14,9 +14,13 @@ from controlplane.operating import heartbeats, replaying
 
 
 @shared_task(name=heartbeats.TASK)
-def heartbeat(**_: Any) -> None:
-    """Show that tasks are sent and done."""
-    heartbeats.stamp(heartbeats.WORKER)
+def heartbeat(process: str = heartbeats.WORKER, **_: Any) -> None:
+    """Show that tasks are sent and done.
+
+    Args:
+        process: whose queue this came by.
+    """
+    heartbeats.stamp(process)
 
 
 @shared_task(name=replaying.TASK)

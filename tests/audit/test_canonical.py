@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit.canonical import MAX_INTEGER, digest, dumps, loads
@@ -24,6 +24,28 @@ _values = st.recursive(
 @given(_values)
 def test_loads_of_dumps_gives_the_value_back(value: Any) -> None:
     assert loads(dumps(value)) == value
+
+
+# Whatever JSON can say, and what it cannot: real numbers, integers too large, lone surrogates, keys beyond ASCII.
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_anything)
+@example("".join(map(chr, range(0x20))) + '\x7f\x80\u2028\u2029"\\/\U0001f600')
+@example({"\ue000": 1, "\U00010000": 2})
+@example(["\ud800"])
+def test_both_writers_write_the_same_bytes(value: Any) -> None:
+    try:
+        by_the_library = rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError:
+        with pytest.raises(Invalid):
+            dumps(value)
+    else:
+        assert dumps(value) == by_the_library
 
 
 @given(st.dictionaries(_text, st.integers(-100, 100), min_size=2, max_size=5))

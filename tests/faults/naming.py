@@ -15,7 +15,9 @@ from django.db import connections
 from tests.faults.breaking import COMMIT, broken, die
 
 _PATIENCE_SECONDS = 60
-_ROW = re.compile(r'\s*(INSERT INTO|UPDATE)\s+"?(\w+)"?', re.IGNORECASE)
+_ROW = re.compile(r'\s*(INSERT|UPDATE)(?: OR \w+)?(?: INTO)?\s+"?(\w+)"?', re.IGNORECASE)
+# Where a state moves, a changed row is an effect as much as a new one.
+_MOVES = "approvals_"
 
 
 @dataclass(frozen=True, order=True)
@@ -23,7 +25,7 @@ class Point:
     """Where to die.
 
     Attributes:
-        name: ``INSERT INTO policies_decision``, or ``COMMIT``.
+        name: ``INSERT policies_decision``, or ``COMMIT``.
         number: the how-manieth of that name, from 1.
         behind: behind it, and not before it.
     """
@@ -42,7 +44,7 @@ class Passing:
 
     Attributes:
         at: where; None: nowhere.
-        updates: whether changed rows are points too, and not only new ones.
+        updates: whether all changed rows are points, and not only new ones and those of approvals.
         passed: the points so far, each as it is before it is done.
     """
 
@@ -68,7 +70,7 @@ class Passing:
         if statement == COMMIT:
             # One that keeps nothing of the request, such as when a key was used, is none of its points.
             name = COMMIT if any(point.name.startswith("INSERT") for point in self.passed) or self.updates else ""
-        elif found and (self.updates or found[1].upper() == "INSERT INTO"):
+        elif found and (self.updates or found[1].upper() == "INSERT" or found[2].startswith(_MOVES)):
             name = f"{found[1].upper()} {found[2]}"
         else:
             name = ""

@@ -24,8 +24,8 @@ MOSTLY = st.sampled_from([True, True, True, True, False])
 PEOPLE = st.sampled_from(sorted(REVIEWERS | BYSTANDERS))
 SECONDS = st.sampled_from([1, 1, 30, 30, 300, 300, 1200, 3600, 90_000])
 WAYS = [
-    "request rejected", "request cancelled", "request expires", "grant expires", "grant revoked", "failure",
-    *("used, success",) * 3, *("silence, success", "silence, failure") * 2,
+    "request rejected", "request cancelled", "request expires", "grant expires", "grant revoked",
+    *("used, success",) * 3, *("failure", "silence, success", "silence, failure") * 2,
 ]  # fmt: skip
 NORMAL: dict[str, Any] = {
     "paused": False, "killed": False, "revoked": False, "poor": False, "policy": "base", "quorum": 2,

@@ -34,6 +34,6 @@ def asker(_asker: Asker, db: None, monkeypatch: pytest.MonkeyPatch, settings: An
     settings.PASSWORD_HASHERS = ["tests.world.QuickHasher"]
     # The broker is the boundary: nobody waits for one here.
     monkeypatch.setattr(health, "PROBES", {"database": health.database_answers})
-    alive = heartbeats.Watch(lambda: {heartbeats.BEAT: 0, heartbeats.WORKER: 0, heartbeats.LANE: 0})
+    alive = heartbeats.Watch(lambda: dict.fromkeys(heartbeats.PROCESSES, 0))
     monkeypatch.setattr(heartbeats, "_watch", alive)
     return _asker

@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 
 from controlplane import environment
 from controlplane.operating import heartbeats
-from controlplane.operating.heartbeats import BEAT, LANE, WORKER, Pulse, Watch, judge
+from controlplane.operating.heartbeats import BEAT, LANE, PROCESSES, SENDER, WORKER, Pulse, Watch, judge
 from controlplane.schedule import SCHEDULE
 from controlplane.supervisor import plans
 from tests.operating.image import lay_out
@@ -57,11 +57,27 @@ def test_the_lane_answers_for_itself(age: int | None, expected: str) -> None:
     assert (seen[2].name, seen[2].pulse.value) == (LANE, expected)
 
 
+@pytest.mark.parametrize(
+    ("beat", "age", "expected"),
+    [
+        (0, 60_000, "ok"),
+        (0, 61_000, "stalled"),
+        (100_000, 150_000, "ok"),
+        (100_000, 170_000, "stalled"),
+        (0, None, "unseen"),
+    ],
+)
+def test_the_sender_may_take_as_long_as_its_slowest_call(beat: int, age: int | None, expected: str) -> None:
+    seen = judge({BEAT: beat, WORKER: 0, LANE: 0, SENDER: age})
+    assert (seen[3].name, seen[3].pulse.value) == (SENDER, expected)
+
+
 def test_beat_speaks_often_enough() -> None:
     entry = SCHEDULE[heartbeats.TASK]
     assert entry["schedule"] == heartbeats.EVERY_SECONDS
     assert heartbeats.EVERY_SECONDS * 3 < heartbeats.LONGEST_SILENCE_SECONDS
     assert heartbeats.LONGEST_SILENCE_SECONDS + heartbeats.EVERY_SECONDS < 90
+    assert heartbeats.LONGEST_SENDING_SECONDS + heartbeats.EVERY_SECONDS < 90
 
 
 def test_watch_never_raises_and_asks_seldom() -> None:
@@ -109,7 +125,7 @@ def parts(installation: Installation) -> dict[str, Any]:
 
 @needs_proc
 @pytest.mark.installation
-@pytest.mark.parametrize("name", [WORKER, BEAT, LANE])
+@pytest.mark.parametrize("name", PROCESSES)
 def test_stopped_process_shows_within_90_seconds(installation: Installation, name: str) -> None:
     running = installation.up()
     eventually(lambda: set(parts(installation).values()) == {"ok"}, seconds=60)
@@ -164,7 +180,7 @@ def test_each_process_runs_alone_as_in_containers(installation: Installation, tm
     eventually(lambda: set(parts(installation).values()) == {"ok"}, seconds=90)
     assert httpx.get(f"{installation.url}/login/").status_code == 200
     assert {path.name for path in (installation.home / "metrics").iterdir()} == set(plans.ROLES)
-    assert {manage("alive", name).returncode for name in (WORKER, BEAT, LANE)} == {0}
+    assert {manage("alive", name).returncode for name in PROCESSES} == {0}
     for process in reversed(processes):
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)

@@ -28,7 +28,7 @@ def test_readyz_names_the_part_that_is_away(client: Client, settings: Settings) 
 
 @pytest.mark.django_db
 def test_readyz_with_every_part_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("broker", "beat", "worker", "lane"):
+    for part in ("broker", "beat", "worker", "lane", "sender"):
         monkeypatch.delitem(health.PROBES, part)
     response = client.get("/readyz")
     assert (response.status_code, response.json()["ready"]) == (200, True)

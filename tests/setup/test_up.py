@@ -108,7 +108,7 @@ def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) ->
 
     eventually(installation.worker_answers)
     assert noted(installation.home)["broker"] in installation.alive()
-    for name in ("web", "lane", "worker", "beat", "broker"):
+    for name in ("web", "lane", "worker", "sender", "beat", "broker"):
         before = noted(installation.home)[name]
         os.kill(before, signal.SIGKILL)
         eventually(lambda name=name, before=before: noted(installation.home).get(name) not in {None, before})

@@ -1,4 +1,4 @@
-"""``manage.py alive``: does beat, the worker or the lane show signs of life? For health checks of containers."""
+"""``manage.py alive``: does a process beside the web server show signs of life? For health checks of containers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from controlplane.operating import heartbeats
 class Command(BaseCommand):
     """Ask the broker for the last sign of life."""
 
-    help = "Exit 0 if PROCESS (beat, worker or lane) has shown a sign of life lately."
+    help = "Exit 0 if PROCESS (beat, worker, sender or lane) has shown a sign of life lately."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the argument."""
-        parser.add_argument("process", choices=(heartbeats.BEAT, heartbeats.WORKER, heartbeats.LANE))
+        parser.add_argument("process", choices=heartbeats.PROCESSES)
 
     def handle(self, *_args: Any, process: str, **_options: Any) -> None:
         """Say how it looks.

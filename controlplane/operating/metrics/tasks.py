@@ -36,5 +36,6 @@ def _stamp_beat(**_: Any) -> None:
     heartbeats.stamp(heartbeats.BEAT)
 
 
-def _stamp_worker(**_: Any) -> None:
-    heartbeats.stamp(heartbeats.WORKER)
+def _stamp_worker(sender: Any = None, **_: Any) -> None:
+    is_sender = str(getattr(sender, "hostname", "")).startswith(f"{heartbeats.SENDER}@")
+    heartbeats.stamp(heartbeats.SENDER if is_sender else heartbeats.WORKER)
