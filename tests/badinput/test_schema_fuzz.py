@@ -57,6 +57,8 @@ RULED = {
     "throw_kill_switch": "a name goes with every scope but `all`",
     "create_trigger": "the trigger language: which of the fields go together",
     "change_trigger": "the trigger language: which of the fields go together",
+    "create_webhook": "an address that leads to a public host",
+    "edit_webhook": "an address that leads to a public host",
     "roll_back": "an environment that has an earlier version",
 }
 SEEN: Counter[int] = Counter()

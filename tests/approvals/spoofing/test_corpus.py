@@ -74,7 +74,8 @@ def test_a_hostile_text_costs_no_more_than_its_length(text: str) -> None:
     """Sixteen times the text takes about sixteen times as long; what backtracks takes 256 times."""
     short = _steps(text * (16_384 // len(text)))
     long = _steps(text * (262_144 // len(text)))
-    assert long < 64 * short + 0.5
+    # What backtracks takes minutes. The margin is for an interpreter whose caches others share.
+    assert long < 64 * short + 5
 
 
 def _steps(text: str) -> float:

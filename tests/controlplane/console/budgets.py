@@ -127,7 +127,7 @@ BUDGETS: Final[Mapping[str, int]] = {
     "admin:registry_team_change": 10,
     "admin:registry_team_changelist": 7,
     "admin:registry_team_create": 6,
-    "admin:registry_team_delete": 11,
+    "admin:registry_team_delete": 13,
     "admin:registry_team_edit": 9,
     "admin:registry_team_kill": 11,
     "admin:registry_team_publish": 7,
@@ -161,7 +161,7 @@ BUDGETS: Final[Mapping[str, int]] = {
     "admin:runs_run_compare": 11,
     "admin:runs_run_step": 6,
     "admin:save_view": 4,
-    "admin:search": 13,
+    "admin:search": 14,
     "admin:shortcuts": 4,
     "admin:welcome": 9,
 }
