@@ -26,8 +26,9 @@ from controlplane.protocols.aap.instances import register
 from controlplane.protocols.aap.models import Instance
 from costs.models import BudgetAlert
 from costs.operations import roll_up
-from policies.models import Replay, Revision
+from policies.models import Replay, Revision, Trigger
 from policies.operations import save_trigger, start_replay
+from policies.states import TriggerMode
 from registry.authentication import Principal, authenticate
 from registry.models import Agent
 from registry.operations import issue_key, resume_agent, send_command
@@ -182,6 +183,8 @@ def _asked_again(stage: Stage) -> str:
 
 def _above(stage: Stage) -> str:
     """An agent that is above the threshold of its trigger."""
+    # Each trigger that is on is looked at: with those of earlier runs the task would grow as fast as it is killed.
+    Trigger.objects.update(mode=TriggerMode.OFF)
     now = sql.now()
     agent = _new_agent(stage, now)
     document = {"count": "denials", "agent": agent.slug, "more_than": 1, "per": "1h", "mode": "enforce"}
