@@ -18,7 +18,7 @@ from tests.policies.cases import NOW, declared, snapshot, subject
 from tests.policies.reference_selectors import CONDITIONS, NoAnswer, sources, tainted_by
 from tests.policies.worlds import DICE, LABELS, PATTERNS, Dice, World
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 STRICTNESS = ["allow", "review", "throttle", "deny"]
 MANY = settings(max_examples=100)
