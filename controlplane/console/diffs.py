@@ -62,7 +62,7 @@ def _block(tag: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
         return
     paired = tag == "replace" and len(old) == len(new)
     if paired:
-        sides = [_words(one, other) for one, other in zip(old, new, strict=True)]
+        sides = [word_diff(one, other) for one, other in zip(old, new, strict=True)]
         yield from (Line("-", left) for left, _ in sides)
         yield from (Line("+", right) for _, right in sides)
         return
@@ -70,7 +70,8 @@ def _block(tag: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
     yield from (Line("+", (Part(text, changed=True),)) for text in new)
 
 
-def _words(before: str, after: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+def word_diff(before: str, after: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """Return both sides of a changed line, each in stretches."""
     if len(before) > _LONGEST_LINE or len(after) > _LONGEST_LINE:
         return (Part(before, changed=True),), (Part(after, changed=True),)
     old, new = _WORDS.findall(before), _WORDS.findall(after)

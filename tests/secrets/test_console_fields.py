@@ -32,8 +32,8 @@ EXACT: dict[str, str] = {
     "approvals.glass.Overruling.destination": "compared with the request's, and not kept",
     "delivery.dialogs.EndpointForm.url": "secrets are refused",
     "delivery.dialogs.NewEndpointForm.url": "the same field",
-    "policies.dialogs.Document.document": "the YAML reader refuses secrets",
-    "policies.dialogs.Redraft.document": "the same field",
+    "policies.editing.Document.document": "the YAML reader refuses secrets",
+    "policies.editing.Redraft.document": "the same field",
     "policies.trying.Question.destination": "tried, and not kept",
     "policies.trying.Question.payload": "tried, and not kept",
     "policies.trying.Question.provenance": "tried, and not kept",
@@ -51,6 +51,7 @@ PAST: dict[str, str] = {
     "controlplane/console/approvals/bulk.py": "which rows were ticked",
     "controlplane/console/costs/prices.py": "gives the dialog its form, with the model that is priced",
     "controlplane/console/dialogs.py": "the dialogs themselves",
+    "controlplane/console/policies/editing.py": "the document and its forms: the YAML reader refuses secrets",
     "controlplane/console/registry/kill_dialogs.py": "what will be stopped, to show it before",
     "controlplane/debugging.py": "shows it without secrets",
 }

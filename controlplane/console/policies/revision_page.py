@@ -14,6 +14,7 @@ from controlplane.console.admins import Button, list_of, page_of
 from controlplane.console.diffs import Line, line_diff
 from controlplane.console.policies.checks import Check
 from controlplane.console.policies.replays import ReplayLine, replay_line
+from controlplane.console.policies.sentence_diffs import PolicyChange, changes, scope_of
 from controlplane.console.policies.sentences import Sentence, sentences
 from policies import snapshots
 from policies.compile import compile_set
@@ -51,6 +52,7 @@ class RevisionPage:
         moved: why it cannot be published over what is in force; empty where it can.
         document: the set as YAML.
         against: number of the revision that `diff` compares with; None where there is none to compare.
+        changes: the same by policy and rule, in sentences.
         others: numbers of revisions that can be compared with.
         tests: how its tests came out; None where they were not asked for.
         edit_url: of the editor, empty where this person may not edit it.
@@ -76,6 +78,7 @@ class RevisionPage:
     document: str
     against: int | None
     diff: tuple[Line, ...]
+    changes: tuple[PolicyChange, ...]
     others: tuple[int, ...]
     tests: tuple[Outcome, ...] | None
     tests_error: str
@@ -129,6 +132,7 @@ def read_revision(revision: Revision, *, user: User, against: str = "", tests: b
         document=document,
         against=other.number if other else None,
         diff=tuple(line_diff(as_yaml(other.document), document)) if other else (),
+        changes=changes(parse(other.document), parse(revision.document)) if other else (),
         others=tuple(numbers[:_MOST_OFFERED]),
         tests=found,
         tests_error=error,
@@ -223,18 +227,7 @@ def lines_of(policies: PolicySet) -> list[PolicyLine]:
     """Return each policy of a set in sentences."""
     found = []
     for slug, policy in policies.policies.items():
-        scope = policy.applies_to
-        parts = [
-            f"{name} {', '.join(sorted(items))}"
-            for name, items in (
-                ("agents", scope.agents), ("teams", scope.teams), ("tags", scope.tags),
-                ("environments", scope.environments),
-            )
-            if items
-        ]  # fmt: skip
-        found.append(
-            PolicyLine(slug, policy.mode, "; ".join(parts) or "everyone", tuple(sentences(policy)), len(policy.tests))
-        )
+        found.append(PolicyLine(slug, policy.mode, scope_of(policy), tuple(sentences(policy)), len(policy.tests)))
     return found
 
 

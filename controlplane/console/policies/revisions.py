@@ -16,9 +16,11 @@ from audit.ids import floor_id
 from controlplane.console.admins import Button, ConsoleAdmin, Empty, list_of
 from controlplane.console.lists import state_column, time_column
 from controlplane.console.people import viewer
-from controlplane.console.policies.dialogs import Discard, Draft, EditDraft, Publish, RollBack
+from controlplane.console.policies.dialogs import Discard, Publish, RollBack
+from controlplane.console.policies.editing import Draft, EditDraft
 from controlplane.console.policies.replay_dialogs import StartReplay
 from controlplane.console.policies.revision_page import DRAFTERS, RevisionPage, as_yaml, lines_of, read_revision
+from controlplane.console.policies.starters import STARTERS
 from controlplane.console.policies.trying import Try
 from policies.language import parse
 from policies.models import Decision, Revision
@@ -143,7 +145,14 @@ class RevisionPages(ConsoleAdmin):
         if not self.has_module_permission(request):
             return super().changelist_view(request, extra_context)
         present = read_in_force(user=viewer(request), now=timezone.now())
-        return super().changelist_view(request, {"present": present, **(extra_context or {})})
+        drafts = viewer(request).role in DRAFTERS
+        context = {
+            "present": present,
+            "starters": tuple(STARTERS.items()) if present is None and drafts else (),
+            "draft_url": f"{list_of(Revision)}do/draft/",
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
 
     def page(self, request: HttpRequest, row: Revision) -> RevisionPage:
         """Read the revision page."""

@@ -62,9 +62,18 @@ def sentences(policy: Policy) -> list[Sentence]:
     found = []
     for rule in json.loads(policy.document)["rules"]:
         for kind, body in rule.items():
-            text = _WRITERS[kind](body)
-            found.append(Sentence(policy.slug, body["name"], _EFFECT_OF[kind], text, policy.shadow))
+            found.append(Sentence(policy.slug, body["name"], effect_of(kind), said(kind, body), policy.shadow))
     return found
+
+
+def said(kind: str, body: Mapping[str, Any]) -> str:
+    """Return one rule, which `policies.language` has read without a defect, in words."""
+    return _WRITERS[kind](body)
+
+
+def effect_of(kind: str) -> str:
+    """Return the effect as which a kind of rule is drawn."""
+    return _EFFECT_OF[kind]
 
 
 def _what(body: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ BUDGETS: Final[Mapping[str, int]] = {
     "admin:policies_revision_change": 8,
     "admin:policies_revision_changelist": 8,
     "admin:policies_revision_discard": 5,
-    "admin:policies_revision_draft": 5,
+    "admin:policies_revision_draft": 11,
     "admin:policies_revision_replay": 5,
     "admin:policies_revision_roll-back": 5,
     "admin:policies_revision_try": 7,
