@@ -81,7 +81,7 @@ def edit(opened: Page, base: str) -> str:
     """Edit what is held; return its address. Whoever wrote the bytes may not approve them."""
     opened.goto(f"{base}/")
     picture(opened, "console")
-    opened.get_by_role("link", name=re.compile("^Review")).first.click()
+    opened.get_by_role("link", name=re.compile(r"^Review\b")).first.click()
     expect(opened.get_by_role("heading", name="Will be executed, byte for byte")).to_be_visible()
     picture(opened, "approval")
     address = opened.url
