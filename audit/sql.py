@@ -30,7 +30,9 @@ def cursor() -> CursorWrapper:
     db = connections[DEFAULT_DB_ALIAS]
     if db.connection is None or db.queries_logged:
         return db.cursor()
-    return CursorWrapper(db.create_cursor(), db)
+    # A connection that is gone says so here; Django makes a new one only after an error that it has seen.
+    with db.wrap_database_errors:
+        return CursorWrapper(db.create_cursor(), db)
 
 
 @contextmanager

@@ -157,6 +157,9 @@ def prune(*, now: datetime, limit: int = 1000) -> int:
         return 0
     Attempt.objects.filter(delivery__in=ids).delete()
     done, _ = Delivery.objects.filter(pk__in=ids, state__in=_OVER).delete()
+    if not done:
+        # Somebody else did at the same time, and wrote it down.
+        return 0
     record(
         kind="delivery.pruned", object_type="delivery", object_id="log", by=_BY, now=now, details={"deliveries": done}
     )
