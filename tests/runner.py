@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,9 @@ _IN_PARALLEL = ("-n", "2", "--dist", "worksteal")
 _FROM_MODELS = "--nomigrations"
 _BOTH_ENGINES = "not long and not browser and not installation"
 _QUICK = f"{_BOTH_ENGINES} and not slow"
+# Files of which the default tier runs nothing: importing some of them takes seconds.
+_APART = re.compile(r"^pytestmark = .*mark\.(?:slow|long|browser|installation)\b", re.MULTILINE)
+_SMOKE = re.compile(r"mark\.postgres_smoke\b")
 _ALONE = "browser or installation"
 _LONG = "long and not browser and not installation"
 
@@ -149,13 +153,18 @@ def _run_quick(suite: Suite) -> None:
         # PostgreSQL starts while the first stages run.
         starting: Future[str] = threads.submit(stack.enter_context, _engine())
         suite.check("ruff", sys.executable, "-m", "ruff", "check", "--quiet", ".")
-        suite.tests("tests on SQLite", *_IN_PARALLEL, _FROM_MODELS, "-m", _QUICK)
+        apart = [f"--ignore={path}" for path in _files_with(_APART)]
+        suite.tests("tests on SQLite", *_IN_PARALLEL, _FROM_MODELS, "-m", _QUICK, *apart)
         address = starting.result()
-        # Only the files that hold one: collecting all takes longer than the smoke tests do.
-        marked = [str(path) for path in sorted(ROOT.glob("tests/**/test_*.py")) if "postgres_smoke" in path.read_text()]
+        # Collecting all takes longer than the smoke tests do.
+        marked = map(str, _files_with(_SMOKE))
         suite.tests(
             "smoke on PostgreSQL", _FROM_MODELS, "-m", f"postgres_smoke and {_QUICK}", *marked, DATABASE_URL=address
         )
+
+
+def _files_with(pattern: re.Pattern[str]) -> list[Path]:
+    return [path for path in sorted(ROOT.glob("tests/**/test_*.py")) if pattern.search(path.read_text())]
 
 
 def _run_everything(suite: Suite) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from audit.ids import new_id
 from costs import budgets
 from costs.models import BudgetPeriod, Reservation, Usage
@@ -12,6 +14,8 @@ from costs.states import ReservationState
 from costs.verification import verify_budgets
 from tests.costs.spending import CENT, Small, cents, make_budget, make_decision, make_report, reserve, spend, standing
 from tests.world import INSTALLATION, NOW, World, make_agent
+
+pytestmark = pytest.mark.slow
 
 
 def test_settle_ends_the_reservation_at_what_it_cost(small: Small) -> None:

@@ -24,7 +24,7 @@ from tests.journeys.installation import Installation, build
 from tests.lane.driving import Call, Driven, driven_lane
 from tests.setup.processes import eventually
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from runs import states
 from runs.merging import merge
 from runs.states import FailureState, RunStatus, is_final
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("table", "members"), [(states.RUN, RunStatus), (states.FAILURE, FailureState)])
 def test_transition_tables_are_total(table: states.Table, members: Any) -> None:

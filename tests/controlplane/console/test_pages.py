@@ -26,6 +26,8 @@ from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import SCRIPT, Scene
 from tests.world import make_admin, make_person
 
+pytestmark = pytest.mark.slow
+
 # Our copies replace these; when unfold changes them, ours must be looked at again.
 REPLACED = {
     "admin/base.html": "2ce9250b3c649e3a1d3c7ea52308a2858c60374b76089c29a838c7cc870dbcf0",
