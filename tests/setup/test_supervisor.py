@@ -70,6 +70,8 @@ def test_second_ctrl_c_does_not_wait(start: Start, tmp_path: Path, mark: str) ->
 def test_killed_child_is_started_again_and_its_children_die(start: Start, tmp_path: Path, mark: str) -> None:
     start()
     eventually(_all_run(mark))
+    # Noted right after the start, and not by it.
+    eventually(lambda: {"steady", "slow"} <= noted(tmp_path).keys())
     before = noted(tmp_path)
     everybody = set(alive(mark))
     os.kill(before["steady"], signal.SIGKILL)
