@@ -18,9 +18,9 @@ from controlplane.supervisor import home, loop, plans, preparation
 
 
 class Command(BaseCommand):
-    """Broker, web, streaming lane, worker and beat in one go."""
+    """Broker, web, streaming lane, worker, sender and beat in one go."""
 
-    help = "Start everything: set-up where needed, then broker, web, lane, worker and beat. Ctrl-C ends it."
+    help = "Start everything: set-up where needed, then broker, web, lane, worker, sender and beat. Ctrl-C ends it."
     # They run after the migration, which mends some of what they look for.
     requires_system_checks = ()
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 running = plans.plans(environment, settings.BASE_DIR)
                 prepare(self.say, check=self.check)
                 plans.empty_counts(environment)
-                self.say("starting broker, web, lane, worker and beat")
+                self.say("starting broker, web, lane, worker, sender and beat")
                 loop.Supervisor(
                     plans=running,
                     folder=environment.home,
