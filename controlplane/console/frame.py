@@ -133,7 +133,7 @@ def add(context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
 
 
 def _events(request: HttpRequest) -> str:
-    """Return where the page listens: relative where a proxy leads there; empty for whoever is not logged in."""
-    if not isinstance(request.user, User):
+    """Return where the page listens: relative where a proxy leads there; empty for whoever would be refused."""
+    if not isinstance(request.user, User) or request.user.must_change_password:
         return ""
     return "/events" if settings.LANE_URL == settings.PUBLIC_URL else f"{settings.LANE_URL}/events"
