@@ -184,7 +184,8 @@ def require_break_glass(request: ApprovalRequest, user: User) -> None:
 
     Raises:
         Forbidden: without the right over this team.
-        NotAReviewer: they issued the asking key, or wrote these bytes: nobody approves alone what is their own.
+        NotAReviewer: they issued the asking key, wrote these bytes, or own the agent where a queue wants someone
+            else: nobody approves alone what is their own.
     """
     if not may_break_glass(request, user):
         raise Forbidden("Breaking the glass needs the right of that name, over the agent's team.")
@@ -192,3 +193,5 @@ def require_break_glass(request: ApprovalRequest, user: User) -> None:
         raise NotAReviewer("You issued the key that asked; someone else must decide.")
     if request.revisions.filter(number=request.revision, author=user).exists():
         raise NotAReviewer(f"You wrote revision {request.revision}; someone else must approve it.")
+    if user.pk == request.agent.owner_id and request.queues.filter(owner_may_approve=False).exists():
+        raise NotAReviewer("You own this agent; its queues want someone else.")

@@ -85,6 +85,8 @@ def _postgres(address: str, timeouts: Timeouts) -> dict[str, Any]:
     )
     options["options"] = f"{options.pop('options', '')} {limits}".strip()
     options.setdefault("connect_timeout", "5")
+    # How often a statement is sent before it is planned once and for all; only the hot paths' cursors do so at all.
+    options["prepare_threshold"] = _threshold(options.get("prepare_threshold", "2"))
     options.setdefault("application_name", "controlplane")
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -132,6 +134,15 @@ def celery_url(address: str) -> str:
         address: ``redis://``, ``rediss://`` or ``unix:///path``.
     """
     return f"redis+socket://{address.removeprefix('unix://')}" if address.startswith("unix://") else address
+
+
+def _threshold(text: str) -> int | None:
+    """Read psycopg's ``prepare_threshold``: ``none`` for poolers that do not know prepared statements."""
+    if text == "none":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        raise ValueError("prepare_threshold must be a number or none")
+    return int(text)
 
 
 def _quoted(text: Any) -> str:

@@ -217,8 +217,9 @@ class Environment:
         "Threads per web process that answer requests.",
     )  # fmt: skip
     deciding_threads: int = variable(
-        "CONTROLPLANE_DECIDING_THREADS", parsing.between(1, 256), "2",
-        "Of these, how many may decide what agents ask at the same time; more contend for the interpreter.",
+        "CONTROLPLANE_DECIDING_THREADS", parsing.between(0, 256), "0",
+        "Of these, how many may decide what agents ask at the same time; more contend for the interpreter. 0: one on "
+        "SQLite, which has one writer, and three on PostgreSQL.",
     )  # fmt: skip
     worker_processes: int = variable(
         "CONTROLPLANE_WORKER_PROCESSES", parsing.between(1, 64), "1",

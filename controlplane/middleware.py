@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from audit import context
+from controlplane.turnstile import ARRIVED
 from runs.redaction import redact_text
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -69,7 +70,7 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request inside its context."""
-        began = time.perf_counter()
+        began = request.META.get(ARRIVED) or time.perf_counter()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         is_one = _ACCEPTED_ID.fullmatch(given) is not None and redact_text(given) == given
         request_id = given if is_one else str(uuid_utils.uuid7())

@@ -31,7 +31,6 @@ CONSOLE_LABEL = ENVIRONMENT.label
 CALLBACK_HOSTS = ENVIRONMENT.callback_hosts
 METRICS_TOKEN = ENVIRONMENT.metrics_bearer
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
-DECIDING_THREADS = ENVIRONMENT.deciding_threads
 CALLS_PER_SECOND = ENVIRONMENT.calls_per_second
 REFUSED_PER_SECOND = ENVIRONMENT.refused_per_second
 REQUIRE_MFA = ENVIRONMENT.require_mfa
@@ -93,7 +92,6 @@ MIDDLEWARE = [
     "controlplane.operating.metrics.middleware.CountedRequests",
     "controlplane.protocols.aap.errors.AapErrors",
     "controlplane.api.problems.ApiProblems",
-    "controlplane.api.direct.Turnstile",
     "django.middleware.security.SecurityMiddleware",
     "controlplane.api.direct.StraightToAgents",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -135,6 +133,7 @@ DATABASES = {
         ENVIRONMENT.database_address, Timeouts(ENVIRONMENT.statement_timeout, ENVIRONMENT.lock_timeout)
     ),
 }
+DECIDING_THREADS = ENVIRONMENT.deciding_threads or (1 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "registry.User"

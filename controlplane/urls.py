@@ -13,11 +13,12 @@ from controlplane.operating.metrics import page
 _console = console()
 
 urlpatterns = [
+    # First, because agents call it most.
+    path("api/", include("controlplane.api.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", page.metrics, name="metrics"),
     path("events", events, name="events"),
-    path("api/", include("controlplane.api.urls")),
     path("aap/", include("controlplane.protocols.aap.urls")),
     # Before the console's own log-in, which knows no second factor.
     path("", include(account_urls(_console))),

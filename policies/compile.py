@@ -106,11 +106,13 @@ class Snapshot:
         verbs: the catalogue that it was compiled against.
         index: (scope, value) → verb → rules.
         rules: how many rules it holds.
+        timed: whether a verdict can depend on when it is asked for: there are hours, freezes or conditions.
     """
 
     verbs: Mapping[str, VerbSpec]
     index: Mapping[tuple[str, str], Mapping[str, Bucket]]
     rules: int
+    timed: bool
 
     def buckets(self, subject: Subject, verb: str) -> Iterator[Bucket]:
         """Yield the buckets in which rules about this agent and verb are."""
@@ -146,13 +148,14 @@ def compile_set(
         _require_queues(policy_set, queues, at)
     index: dict[tuple[str, str], dict[str, _Filling]] = {}
     catalogue = _Catalogue(verbs)
-    count = 0
+    count, timed = 0, False
     for policy in (*policy_set.policies.values(), *_of_catalogue(verbs)):
         keys, rest = _scope(policy.applies_to)
         shelves = [index.setdefault(key, {}) for key in keys]
         for rule in policy.rules:
             count += 1
             compiled = _compiled(policy, rule, rest)
+            timed = timed or compiled.window is not None or compiled.when is not None
             for verb in catalogue.selected(rule):
                 for shelf in shelves:
                     shelf.setdefault(verb, _Filling()).put(rule, compiled)
@@ -160,6 +163,7 @@ def compile_set(
         MappingProxyType(dict(verbs)),
         MappingProxyType({key: _frozen(shelf) for key, shelf in index.items()}),
         count,
+        timed,
     )
 
 

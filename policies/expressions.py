@@ -106,6 +106,10 @@ def _symbols(text: str) -> list[_Symbol]:
     at = 0
     while at < len(text):
         match = _SYMBOL.match(text, at)
+        if text.startswith("//", at):
+            # The library would skip the rest of the line, and what is read here would not be what it runs.
+            message = "A condition has no comments."
+            raise ExpressionInvalid(message)
         if match is None or match.lastgroup is None:
             message = f"“{text[at]}” at character {at + 1} is not admitted in a condition."
             raise ExpressionInvalid(message)

@@ -94,7 +94,7 @@ def may_publish_change(by: User, before: PolicySet, after: PolicySet) -> None:
     """Let pass whoever may publish over every agent that a changed policy matches, or matched.
 
     Raises:
-        Forbidden: an agent is out of their reach.
+        Forbidden: an agent or a named team is out of their reach; a named agent is not registered.
     """
     old, new = before.policies, after.policies
     changed = [slug for slug in {*old, *new} if old.get(slug) != new.get(slug)]
@@ -103,6 +103,16 @@ def may_publish_change(by: User, before: PolicySet, after: PolicySet) -> None:
     for policy in touched:
         reach |= matched_agents(policy)
     registry_permissions.may_publish(by, reach.distinct())
+    if by.role == Role.ADMIN:
+        return
+    # A team without agents, and a name that no agent has yet, match nobody now and somebody else's later.
+    teams = {team for policy in touched for team in policy.applies_to.teams}
+    agents = {agent for policy in touched for agent in policy.applies_to.agents}
+    registry_permissions.require(
+        teams <= set(Team.objects.published_by(by).values_list("slug", flat=True))
+        and agents <= set(Agent.objects.filter(slug__in=agents).values_list("slug", flat=True)),
+        "Publishing needs the right to publish over every team that is named, and agents that are registered.",
+    )
 
 
 def matched_agents(policy: Policy) -> QuerySet[Agent]:

@@ -77,6 +77,7 @@ def authenticate(text: str, *, now: datetime) -> Principal | None:
     with sql.cursor() as cursor:
         cursor.execute(_QUERY, [token.public_id])
         row: tuple[Any, ...] | None = cursor.fetchone()
+    sql.answered()
     if row is None:
         keys.matches(token, stored=keys.NO_MAC, pepper_id="", peppers=settings.KEY_PEPPERS)
         return None

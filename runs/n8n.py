@@ -75,7 +75,7 @@ def translate(execution: object, *, received_at: datetime) -> Execution | Proble
     status = _status(execution)
     ended_at = _moment(execution.get("stoppedAt"))
     if ended_at is None and status not in _OPEN and steps:
-        ended_at = max(step.started_at + timedelta(milliseconds=step.duration_ms or 0) for step in steps)
+        ended_at = max(_end_of(step) for step in steps)
     error_type, error_message = error_of(result.get("error"))
     source, detail = _trigger(execution, data)
     run = RunEvent(
@@ -153,6 +153,14 @@ def _milliseconds(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MAX_INTEGER else None
+
+
+def _end_of(step: StepEvent) -> datetime:
+    try:
+        return step.started_at + timedelta(milliseconds=step.duration_ms or 0)
+    except OverflowError:
+        # No calendar has that day: what is told of the duration is no help.
+        return step.started_at
 
 
 def _status(execution: Mapping[str, Any]) -> RunStatus:

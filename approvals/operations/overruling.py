@@ -90,7 +90,7 @@ def overrule(
 
     Raises:
         PreconditionFailed, AlreadyDecided, Expired: see `lock_pending`.
-        NotAReviewer, Forbidden: without the right, or the author of these bytes, or the issuer of the key.
+        NotAReviewer, Forbidden: without the right, or what they would approve is their own.
         DigestMismatch: other bytes than the current ones.
         NotOpened: they have not read these bytes.
         DestinationNotConfirmed: another destination was typed.

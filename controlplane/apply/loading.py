@@ -4,6 +4,10 @@ Only what JSON can hold is admitted, written in one way: no anchors and aliases,
 merge keys, no key twice, and no bare word that YAML's versions read differently (``yes``,
 ``010``, ``18:00``). A bare date is text. A secret is refused: documents are kept, compared and
 exported. Built from the parser's events, without recursion.
+
+Two parsers give these events: libyaml's is twenty times as fast, PyYAML's own tells defects and their lines. So a
+document is read by libyaml where that is installed, and anew by PyYAML's own once anything stands in it on which the
+two may differ: whatever is refused, and the odd corners named at `_Doubtful`.
 """
 
 from __future__ import annotations
@@ -27,6 +31,10 @@ _REAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+][0-9]+)?")
 _WORDS: Final[dict[str, Any]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _TEXT: Final = "tag:yaml.org,2002:str"
 _STANDARD: Final = yaml.resolver.Resolver()
+# Without the C library PyYAML has no such name.
+_FAST: Final[type[Any] | None] = getattr(yaml, "CSafeLoader", None)
+# Tabs, marks of byte order, and what only some parsers count as ends of lines.
+_ODD: Final = re.compile("[\t\x85\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,10 @@ class _Unreadable(Exception):
         super().__init__(detail)
 
 
+class _Doubtful(Exception):
+    """The two parsers may differ on this: lines of empty values, what opens a block of text, ``?`` in a bare word."""
+
+
 def load(text: str) -> Loaded:
     """Read a document.
 
@@ -68,6 +80,44 @@ def load(text: str) -> Loaded:
     Raises:
         DocumentRefused: with every defect and its line.
     """
+    fast = _read_fast(text)
+    return read_slowly(text) if fast is None else fast
+
+
+def _read_fast(text: str) -> Loaded | None:
+    """Read with libyaml; None where it is not there, or where PyYAML's own parser has to say what this is."""
+    if _FAST is None or len(text) > MAX_CHARACTERS or _ODD.search(text):
+        return None
+    builder = _Builder()
+    try:
+        for event in yaml.parse(text, Loader=_FAST):
+            if isinstance(event, yaml.ScalarEvent):
+                _require_clear(event)
+            builder.take(event)
+            if builder.problems:
+                return None
+        if builder.documents == 0:
+            return None
+        check(builder.root)
+    except (_Doubtful, _Unreadable, Invalid, yaml.YAMLError, UnicodeEncodeError):
+        return None  # what is refused is told by the other parser
+    return None if secrets_in(builder.root) else Loaded(builder.root, builder.lines)
+
+
+def _require_clear(event: yaml.ScalarEvent) -> None:
+    """Make libyaml's scalar one of PyYAML's own.
+
+    Raises:
+        _Doubtful: where the other parser may read something else.
+    """
+    event.style = event.style or None  # libyaml writes "" for none
+    is_odd = event.style in {"|", ">"} if event.style else not event.value or "?" in event.value
+    if is_odd:
+        raise _Doubtful
+
+
+def read_slowly(text: str) -> Loaded:
+    """Read a document as `load` does, with PyYAML's own parser alone."""
     builder = _Builder()
     try:
         if len(text) > MAX_CHARACTERS:

@@ -8,10 +8,10 @@ one and, without script, as a page of its own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.contrib import messages
@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views import View
 
-from audit.refusals import Forbidden, PreconditionFailed, Refusal
+from audit.refusals import Forbidden, PreconditionFailed, Problem, Refusal
 from controlplane.console.admins import list_of
 from controlplane.console.people import viewer
 from controlplane.console.text import named
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # The script asks with this header for the dialog alone.
 FRAGMENT = "X-Console-Dialog"
 LONGEST_REASON = 2000
+_IN_A_WINDOW: Final = "console/dialog.html"
 _PASSWORDS = (forms.PasswordInput,)
 
 
@@ -122,9 +123,11 @@ class Subpage(View):
         pages: whose object it is about.
         of_console: whether it is about the whole console, and `site` stands in the place of `pages`.
         row: the object; None below a list.
+        template: of the page; any but the usual one needs the room of a page.
     """
 
     http_method_names = ["get", "head"]
+    template: ClassVar[str] = _IN_A_WINDOW
     # as_view() gives the one or the other.
     pages: ConsoleAdmin = None  # type: ignore[assignment]
     site: AdminSite = None  # type: ignore[assignment]
@@ -148,6 +151,9 @@ class Subpage(View):
             self.row = self.pages.found(request, object_id)
         elif not self.of_console and not self.pages.has_module_permission(request):
             raise Http404
+        if request.method == "GET" and self.template != _IN_A_WINDOW and request.headers.get(FRAGMENT):
+            # Nothing fits a window here: the script goes to the page, and nothing is opened twice.
+            return HttpResponse()
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]  # no asynchronous views
 
     def back(self) -> str:
@@ -168,7 +174,6 @@ class Dialog(Subpage, ABC):
 
     http_method_names = ["get", "head", "post"]
     form_class: ClassVar[type[forms.Form]] = NoForm
-    template: ClassVar[str] = "console/dialog.html"
 
     @abstractmethod
     def words(self) -> Words:
@@ -223,6 +228,7 @@ class Dialog(Subpage, ABC):
             "words": words,
             "form": form,
             "refusal": refusal,
+            "problems": _beside_fields(form, refusal.errors) if refusal else (),
             "stale": isinstance(refusal, PreconditionFailed),
             "may_retry": form is not None and not isinstance(refusal, PreconditionFailed | Forbidden),
             "title": named(words.title),
@@ -233,6 +239,20 @@ class Dialog(Subpage, ABC):
         if self.request.headers.get(FRAGMENT):
             return TemplateResponse(self.request, "console/dialog_body.html", context, status=status)
         return self.framed(self.template, context, status=status)
+
+
+def _beside_fields(form: forms.Form | None, problems: Iterable[Problem]) -> list[Problem]:
+    """Write each problem of a field beside the field; return the others."""
+    if form is None or not form.is_bound:
+        return list(problems)
+    others = []
+    for problem in problems:
+        field = problem.pointer.removeprefix("/")
+        if field in form.fields:
+            form.add_error(field, problem.detail)
+        else:
+            others.append(problem)
+    return others
 
 
 class ConsoleSubpage(Subpage):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from registry.amounts import Money
+
 NANO: Final = 1_000_000_000
 _CENT: Final = NANO // 100
 _LEAST_SHOWN: Final = NANO // 10_000
@@ -39,6 +41,11 @@ def _dollars(nanousd: int) -> str:
         return f"{sign}$0.{digits}"
     cents = (size * 100 + NANO // 2) // NANO
     return f"{sign}${cents // 100:,}.{cents % 100:02d}"
+
+
+def amount(money: Money) -> str:
+    """Write money that an action moves, its thousands divided: ``12,500,000.00 USD``."""
+    return f"{money.value:,f} {money.currency}"
 
 
 def count(number: int) -> str:

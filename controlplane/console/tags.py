@@ -101,6 +101,12 @@ def make_visible(value: Any) -> SafeString:
     return format_html_join("", "{}", ((_segment(segment),) for segment in text.segments(str(value))))
 
 
+@register.filter(name="listed")
+def make_list_visible(values: Iterable[Any]) -> SafeString:
+    """Write foreign texts one after the other, escaped, hidden characters boxed; nothing where there are none."""
+    return format_html_join(", ", "{}", ((make_visible(value),) for value in values))
+
+
 def _segment(segment: text.Segment) -> SafeString | str:
     if not segment.hidden:
         return segment.text

@@ -1,7 +1,8 @@
 """The pump: claims what is due, sends it side by side, writes down what came of it.
 
 HTTP runs on an event loop in a thread of its own, hundreds of calls at a time with hard deadlines; the database is
-spoken to by the calling thread alone. What hangs holds its own slots: an endpoint never has more than a few.
+spoken to by the calling thread alone. What hangs holds its own slots: an endpoint, a host or an agent never has more
+than a few.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from controlplane.delivery.operations.claims import Job, claim, settle
 from controlplane.delivery.states import Means
 from controlplane.outgoing import Guard, Unreachable, UnsafeUrl
 
-# Calls at a time, and of one endpoint.
+# Calls at a time, and to one place: an endpoint, a host, an agent's receivers.
 MOST, EACH = 256, 16
 _RESOLVERS = 64
 # A pass ends after this, so that a worker that is told to stop does, and the next one begins afresh.
@@ -51,7 +52,7 @@ def send_due(*, guard: Guard, clock: Callable[[], datetime], seconds: float = PA
     with _event_loop() as start:
         while True:
             if time.monotonic() < until and len(running) < MOST:
-                busy = Counter(job.endpoint_id for job in running.values())
+                busy = Counter(place for job in running.values() for place in job.places)
                 for job in claim(now=clock(), most=MOST - len(running), each=EACH, busy=busy):
                     running[start(_send(job, guard))] = job
             if not running:

@@ -114,10 +114,20 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
     body = asked.body
     canonical = canonical_action(body, agent=standing.agent, environment=standing.environment, verb=body.verb)
     digest = action_digest(canonical)
-    action, verdict, now = _settle(standing, snapshot, asked, decision_id, clock)
+    action, verdict, now = _settle(standing, snapshot, asked, clock)
     grant = approval = None
-    # Nobody reads what these answer: one round trip, under the lock of a budget that others wait for.
+    # Nobody reads what most of these answer: one round trip, under the lock of a budget that others wait for.
     with sql.together():
+        if verdict.effect == Effect.ALLOW:
+            verdict = reserved(
+                verdict,
+                standing=standing,
+                task=body.task,
+                decision_id=decision_id,
+                estimate_nanousd=body.estimated_cost_nanousd,
+                keep=not body.dry_run,
+                now=now,
+            )
         write_decision(
             new=NewDecision(
                 id=decision_id,
@@ -194,9 +204,9 @@ def _ask(principal: Principal, key: str, asked: Asked, clock: Clock) -> Answer:
 
 
 def _settle(
-    standing: Standing, snapshot: Snapshot, asked: Asked, decision_id: UUID, clock: Clock
+    standing: Standing, snapshot: Snapshot, asked: Asked, clock: Clock
 ) -> tuple[Action | None, Verdict, datetime]:
-    """Judge, take what an allow takes, and say when: locks first, the clock after them."""
+    """Judge, look at limits and queues, and say when: locks first, the clock after them."""
     body = asked.body
     action, verdict, now = settled(snapshot, standing.subject(), declared_of(body), clock=clock, lock=not body.dry_run)
     if verdict.effect in {Effect.ALLOW, Effect.REVIEW}:
@@ -204,16 +214,6 @@ def _settle(
     verdict = routed(verdict, action, standing)
     if verdict.effect == Effect.REVIEW:
         verdict = _room_in_queues(verdict, standing, now)
-    if verdict.effect == Effect.ALLOW:
-        verdict = reserved(
-            verdict,
-            standing=standing,
-            task=body.task,
-            decision_id=decision_id,
-            estimate_nanousd=body.estimated_cost_nanousd,
-            keep=not body.dry_run,
-            now=now,
-        )
     return action, verdict, now
 
 

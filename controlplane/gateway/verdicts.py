@@ -17,7 +17,7 @@ from policies import limits
 from policies.compile import Snapshot
 from policies.demands import exhausted
 from policies.engine import judge
-from policies.facts import Action, Declared, Reason, Subject, Verdict
+from policies.facts import Action, Declared, LimitDemand, Reason, Subject, Verdict
 from policies.reasons import reason
 from policies.states import Effect
 
@@ -33,7 +33,8 @@ def settled(
     """Judge at a time that was read after the locks of every limit that the judgement names.
 
     Which limits apply is only known from a judgement, and a judgement needs a time; so it judges,
-    locks, reads the clock and judges again, until it names nothing that is not locked.
+    locks, reads the clock and judges again, until it names nothing that is not locked. Where no rule
+    asks for the time, the first judgement is as good as the last.
 
     Args:
         snapshot: the policies in force.
@@ -49,17 +50,23 @@ def settled(
         # SQLite's transaction shut out every other writer when it began: all is locked.
         now = clock()
         return *judged(snapshot, subject, declared, now=now), now
-    now = sql.now()
-    action, verdict = judged(snapshot, subject, declared, now=now)
+    action, verdict = judged(snapshot, subject, declared, now=sql.now())
     locked: set[str] = set()
     while True:
-        if verdict.limits:
-            limits.lock(verdict.limits)
-            locked |= {demand.key for demand in verdict.limits}
-        now = clock()
+        now = _locked(verdict.limits, clock)
+        locked |= {demand.key for demand in verdict.limits}
+        if not snapshot.timed:
+            return action, verdict, now
         action, verdict = judged(snapshot, subject, declared, now=now)
         if {demand.key for demand in verdict.limits} <= locked:
             return action, verdict, now
+
+
+def _locked(demands: Sequence[LimitDemand], clock: Callable[[], datetime]) -> datetime:
+    """Lock limits, then read the clock."""
+    at = limits.lock(demands)
+    # The database's own clock was read in the same round trip.
+    return at if clock is sql.clock else clock()
 
 
 def denied(verdict: Verdict, why: Reason) -> Verdict:

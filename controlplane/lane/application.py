@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 
 import structlog
 from django.conf import settings
 
+from audit.context import within
+from audit.ids import new_id
+from audit.refusals import Missing, Refusal, Unavailable
+from controlplane.api import problems
 from controlplane.lane.bridge import Answer, Bridge, Receive, Scope, Send, Wsgi
-from controlplane.lane.polls import RETRY_SECONDS, Polls
+from controlplane.lane.polls import Polls
 from controlplane.lane.pushing import Pushing
 from controlplane.lane.seats import Seats
 from controlplane.lane.watching import Watcher
 from controlplane.operating import heartbeats
+from controlplane.protocols.aap import errors as aap
 
 # Requests that the application answers here at once. Few: it shares the machine with the web process.
 THREADS = 4
@@ -65,14 +68,15 @@ class Lane:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         pushes = scope["path"] == "/events"
         if scope["method"] != "GET" or not (pushes or _SERVED.fullmatch(scope["path"])):
-            await _problem(HTTPStatus.NOT_FOUND, "not_found", "The streaming lane serves what waits.").send(send)
+            await _refused(scope, Missing()).send(send)
             return
         try:
             await (self.pushing if pushes else self.polls).answer(scope, receive, send)
         except Exception:
+            # Whatever it is: whoever waits is told that nothing is known, which no client takes for leave to act, and
+            # the server would close the connection without a word.
             logger.exception("the lane failed")
-            failed = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Nothing is known now.")
-            await failed.with_header("retry-after", str(RETRY_SECONDS)).send(send)
+            await _refused(scope, Unavailable("Nothing is known now.")).send(send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -112,8 +116,10 @@ class Lane:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _problem(status: HTTPStatus, code: str, detail: str) -> Answer:
-    """Return a problem (RFC 9457) in the shape of the API's."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail, "code": code}
-    headers = ((b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"))
-    return Answer(status.value, headers, json.dumps(body).encode())
+def _refused(scope: Scope, refusal: Refusal) -> Answer:
+    """Return a refusal in the shape of the API whose address was asked."""
+    path = scope["path"]
+    with within(request_id=str(new_id())):
+        response = aap.render(refusal) if path.startswith(aap.PREFIX) else problems.render(refusal, instance=path)
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in response.items())
+    return Answer(response.status_code, headers, response.content).with_header("cache-control", "no-store")

@@ -8,7 +8,8 @@ from policies.language.shapes import DISTINCT, LIMIT_BY, SUMS, Limit, Split
 from registry.amounts import AmountInvalid, parse_money
 from registry.documents import Section
 
-MOST_NANO: Final = 2**63 - 1
+# Below what money in another currency takes (`policies.demands`): no maximum admits that.
+MOST_NANO: Final = 9_223_372_036 * 10**9
 
 
 def read_limit(section: Section) -> Limit | None:

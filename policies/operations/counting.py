@@ -28,10 +28,14 @@ SELECT s.seq, s.sealed_at, e.at, e.kind, e.outcome, e.agent, e.team, e.details
 FROM audit_seal s JOIN audit_entry e ON e.id = s.entry_id
 WHERE s.seq > %s AND s.seq <= %s ORDER BY s.seq
 """
-_ADD: Final = """
+# Of an agent in one minute no more is told apart: whatever it reports, sums stay far from the end of their column.
+_MOST: Final = 2**53
+_ADD: Final = f"""
 INSERT INTO policies_counted (measure, minute, agent_id, team, amount) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (measure, minute, agent_id, team) DO UPDATE SET amount = policies_counted.amount + excluded.amount
-"""
+ON CONFLICT (measure, minute, agent_id, team) DO UPDATE SET amount =
+CASE WHEN policies_counted.amount + excluded.amount > {_MOST} THEN {_MOST}
+ELSE policies_counted.amount + excluded.amount END
+"""  # noqa: S608 - a number of ours
 _KINDS: Final = frozenset({"action.decided", "run.ingested", "run.updated", "run.imported", "usage.recorded"})
 
 
@@ -103,7 +107,7 @@ def _add(amounts: Mapping[tuple[str, datetime, str, str], int]) -> None:
     slugs = {slug for _, _, slug, _ in amounts}
     keys = dict(Agent.objects.filter(slug__in=slugs).values_list("slug", "pk"))
     values = [
-        [measure, sql.stamp(minute), keys[slug], team, amount]
+        [measure, sql.stamp(minute), keys[slug], team, min(amount, _MOST)]
         for (measure, minute, slug, team), amount in sorted(amounts.items())
         if slug in keys
     ]

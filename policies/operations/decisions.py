@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from audit import sql
@@ -69,6 +69,10 @@ def reasons_as_json(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
     return [{"policy": r.policy, "rule": r.rule, "code": r.code, "text": r.text} for r in reasons]
 
 
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def write_decision(*, new: NewDecision, by: Acting, now: datetime) -> None:
     """Write the decision, its payload and its entry, in the caller's transaction.
 
@@ -91,12 +95,12 @@ def write_decision(*, new: NewDecision, by: Acting, now: datetime) -> None:
                 new.id.hex, new.agent_id, new.team, new.key_id, new.environment, new.version,
                 sql.key(new.run_id), new.step, new.task, new.purpose, new.idempotency_key, new.body_digest,
                 new.digest, new.verb, action.capability if action else "",
-                json.dumps([str(d) for d in action.destinations]) if action else "[]",
+                _json([str(d) for d in action.destinations] if action else []),
                 action.units if action else 1, _decimal(amount.value if amount else None),
-                amount.currency if amount else "", json.dumps(sorted(action.data_classes)) if action else "[]",
-                verdict.effect, json.dumps(reasons_as_json(verdict.reasons)),
-                json.dumps([_would_have(item) for item in verdict.would_have]),
-                json.dumps([dict(item) for item in verdict.obligations]),
+                amount.currency if amount else "", _json(sorted(action.data_classes) if action else []),
+                verdict.effect, _json(reasons_as_json(verdict.reasons)),
+                _json([_would_have(item) for item in verdict.would_have]),
+                _json([dict(item) for item in verdict.obligations]),
                 new.policy_revision, sql.stamp(verdict.retry_at), new.executor_id, new.estimated_cost_nanousd,
                 new.dry_run, sql.stamp(now),
             ],

@@ -164,7 +164,7 @@ def _work(replay: Replay, measures: Measures, clock: Callable[[], datetime], sli
     snapshot = _snapshot(replay.revision)
     period, reach = Period(replay.since, replay.until), reach_of(replay.asked_by)
     memory = unpack(bytes(replay.memory))
-    windows = Windows(memory.windows)
+    windows = Windows(memory.windows, last=memory.last)
     if replay.total is None:
         _take_over(windows, replay)
     total = count(period, reach) if replay.total is None else replay.total
@@ -215,7 +215,7 @@ def _keep(replay: Replay, work: _Work, measures: Measures, *, now: datetime) -> 
         cursor=work.cursor,
         seen_at=now,
         result=result,
-        memory=b"" if work.ended else pack(Memory(work.sums, work.windows.keep())),
+        memory=b"" if work.ended else pack(Memory(work.sums, work.windows.keep(), work.windows.last)),
     )
     if kept != 1:
         raise Stale(f"Replay {replay.pk} was continued by somebody else.")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from django.db import transaction
 from django.db.models import QuerySet, Sum
 
@@ -26,6 +27,8 @@ from registry.operations import pause_agent
 # Deletion looks at an old stretch; once an hour is enough.
 _FORGETTING_MINUTE: Final = 17
 
+logger = structlog.get_logger(__name__)
+
 
 def watch(*, now: datetime, limit: int = 5_000, rounds: int = 20) -> int:
     """Count what is new in the trail, then look at every trigger that is on.
@@ -37,6 +40,9 @@ def watch(*, now: datetime, limit: int = 5_000, rounds: int = 20) -> int:
 
     Returns:
         How many triggers fired.
+
+    Raises:
+        Exception: what the first trigger that could not be looked at met; all others were looked at.
     """
     for _round in range(rounds):
         if count_trail(now=now, limit=limit) < limit:
@@ -46,7 +52,17 @@ def watch(*, now: datetime, limit: int = 5_000, rounds: int = 20) -> int:
     if now.minute == _FORGETTING_MINUTE:
         forget_counts(now=now)
     keys = Trigger.objects.on().order_by("pk").values_list("pk", flat=True)
-    return sum(look(pk, now=now) for pk in keys)
+    fired, met = 0, None
+    for pk in keys:
+        try:
+            fired += look(pk, now=now)
+        except Exception as error:
+            # One that fails at every look must not keep those behind it from ever firing.
+            logger.exception("trigger_failed", trigger=pk)
+            met = met or error
+    if met is not None:
+        raise met
+    return fired
 
 
 @transaction.atomic
@@ -89,8 +105,11 @@ def _totals(trigger: Trigger, now: datetime) -> Mapping[str, int]:
 
 
 def _counted(trigger: Trigger, now: datetime, *, after: datetime | None = None) -> QuerySet[Counted]:
-    begins = now - timedelta(seconds=trigger.window_seconds)
-    rows = Counted.objects.filter(measure=trigger.measure, minute__gt=max(begins, after) if after else begins)
+    # The present minute and as many whole ones before it: none that the window reaches into is left out.
+    begins = minute_of(now) - timedelta(seconds=trigger.window_seconds)
+    rows = Counted.objects.filter(measure=trigger.measure, minute__gte=begins)
+    if after:
+        rows = rows.filter(minute__gt=after)
     if trigger.agent:
         return rows.filter(agent=trigger.agent)
     return rows.filter(team=trigger.team.slug) if trigger.team else rows

@@ -20,10 +20,12 @@ from registry.amounts import AmountInvalid, Money, parse_money
 
 # Bodies beyond this are fetched one by one, so that a thousand rows never weigh 256 MiB.
 LARGE: Final = 16 * 1024
+# Payloads are looked up row by row: joined, PostgreSQL reads them from the first one on for each chunk.
+_OF_PAYLOAD: Final = "FROM policies_payload p WHERE p.decision_id = d.id"
 _COLUMNS: Final = f"""
 SELECT d.id, d.agent_id, d.team, d.environment, d.verb, d.effect, d.reasons, d.estimated_cost_nanousd, d.at,
-       CASE WHEN LENGTH(p.body) <= {LARGE} THEN p.body END, LENGTH(p.body)
-FROM policies_decision d LEFT JOIN policies_payload p ON p.decision_id = d.id
+       (SELECT CASE WHEN LENGTH(p.body) <= {LARGE} THEN p.body END {_OF_PAYLOAD}), (SELECT LENGTH(p.body) {_OF_PAYLOAD})
+FROM policies_decision d
 """  # noqa: S608 - a number of ours
 _WHERE: Final = "WHERE d.id > %s AND d.id < %s AND d.at >= %s AND d.at < %s AND NOT d.dry_run"
 _BODY: Final = "SELECT body FROM policies_payload WHERE decision_id = %s"

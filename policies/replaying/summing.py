@@ -135,6 +135,7 @@ class Memory(msgspec.Struct):
 
     sums: Sums
     windows: list[Kept]
+    last: int = 0
 
 
 def pack(memory: Memory) -> bytes:

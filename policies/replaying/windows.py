@@ -93,12 +93,17 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class Windows:
-    """Every limit's window, by its key."""
+    """Every limit's window, by its key.
 
-    def __init__(self, kept: Iterable[Kept] = ()) -> None:
+    Args:
+        kept: what an earlier slice left inside windows.
+        last: the latest moment that it met, µs: also a decision that took nothing may have been the latest.
+    """
+
+    def __init__(self, kept: Iterable[Kept] = (), *, last: int = 0) -> None:
         self._by_key: dict[str, _Window] = {}
         self._distinct: dict[str, _Met] = {}
-        self._last = 0
+        self._last = last
         for each in kept:
             if each.values:
                 met = self._distinct[each.key] = _Met(each.length)
@@ -145,6 +150,11 @@ class Windows:
                 self._met(demand.key, demand.window_seconds).meet(demand.values, moment)
             else:
                 self._window(demand.key, demand.window_seconds).add(moment, demand.units)
+
+    @property
+    def last(self) -> int:
+        """The latest moment so far, µs."""
+        return self._last
 
     def keep(self) -> list[Kept]:
         """Return what is still inside a window, for the next slice."""

@@ -1,7 +1,8 @@
 """When a history would have fired a trigger (pure).
 
-The same arithmetic as the live watch: amounts by whole minutes, a sliding window, one firing per
-excursion, armed again by falling to the threshold.
+The same arithmetic as the live watch: amounts by whole minutes, a sliding window that holds the present
+minute and all those before it into which it reaches, one firing per excursion, armed again by falling
+to the threshold.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def excursions(
         window_seconds: whole minutes.
         until: the history's end.
     """
-    window = timedelta(seconds=window_seconds)
+    # A minute is in it as long as one of its moments may be.
+    window = timedelta(seconds=window_seconds) + MINUTE
     inside: deque[tuple[datetime, int]] = deque()
     total = highest = 0
     fired: tuple[datetime, int] | None = None

@@ -21,11 +21,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from controlplane import environment as settings_environment
+from controlplane.supervisor import plans
 from tests.benchmarks import load, script
 from tests.postgres import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = 16
 _BUILD = (
     "import django, json, sys; django.setup(); from tests.benchmarks.world import build; "
     "sys.stdout.write('\\n' + json.dumps(build()))"
@@ -62,14 +63,9 @@ def served(url: str, home: Path) -> Iterator[tuple[int, list[str]]]:
         [sys.executable, "-c", _BUILD], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     )
     keys = json.loads(built.stdout.splitlines()[-1])
-    server = subprocess.Popen(
-        [
-            sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-            "--workers", "1", "--blocking-threads", str(THREADS), "--no-access-log", "--log-level", "warning",
-            "controlplane.wsgi:application",
-        ],
-        cwd=ROOT, env=environment,
-    )  # fmt: skip
+    # As `up` serves it, with its own number of threads.
+    plan = plans.web(settings_environment.read(environment), ROOT)
+    server = subprocess.Popen(plan.command, cwd=ROOT, env=environment)
     try:
         _wait(port)
         yield port, keys

@@ -18,9 +18,9 @@ from controlplane.apply import apply_document
 from controlplane.delivery.channels import BadAddress, read_address
 from controlplane.delivery.models import Channel, Delivery
 from controlplane.delivery.notices import NOTICES, when_to_tell
-from controlplane.delivery.operations import add_channel, choose_kinds, remove_channel, try_channel
+from controlplane.delivery.operations import add_channel, choose_kinds, claim, remove_channel, try_channel
 from controlplane.delivery.readers.notices import NOTICES_READER
-from controlplane.delivery.states import DeliveryState
+from controlplane.delivery.states import DeliveryState, Means
 from controlplane.outgoing import UnsafeUrl
 from registry.models import User
 from registry.preferences import Preferences
@@ -291,3 +291,10 @@ def test_channels_are_ones_own(world: World, sink: Sink) -> None:
     assert told()[0].state == DeliveryState.CANCELLED
     kinds = list(Entry.objects.about("channel", made.audit_id).order_by("id").values_list("kind", flat=True))
     assert kinds == ["channel.added", "channel.removed"]
+
+
+def test_callbacks_that_hang_hold_up_nobodys_notification(world: World, sink: Sink) -> None:
+    made = channel(world.owner, sink)
+    try_channel(channel=made, by=world.owner, now=NOW)
+    (job,) = claim(now=SOON, most=9, each=1, busy={Means.CALLBACK: 4})
+    assert job.means == Means.NOTICE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -232,6 +233,24 @@ def test_one_dead_endpoint_delays_no_other(world: World, sink: Sink) -> None:
         assert well_at == [False] * 99 + [False]
         assert Delivery.objects.filter(state=DeliveryState.DELIVERED).count() == 200
     assert dead.endpoint.state == EndpointState.ACTIVE
+
+
+def test_callbacks_of_one_agent_or_to_one_host_leave_room_for_everybody(world: World) -> None:
+    def queue(agent: str, host: str, number: int) -> None:
+        deliver_once(key=f"{agent}:{host}:{number}", url=f"https://{host}/x", body={}, kind="request.resolved",
+                     by=INSTALLATION, now=NOW + number * timedelta(microseconds=1), agent=agent)  # fmt: skip
+
+    for number in range(12):
+        queue("flood", f"h{number % 3}.example.com", number)
+        queue(f"many-{number}", "shared.example.com", number)
+    queue("quiet", "well.example.com", 99)
+    jobs = claim(now=SOON, most=99, each=4, busy={})
+    busy = Counter(place for job in jobs for place in job.places)
+    assert (busy["agent", "flood"], busy["host", "shared.example.com"], busy["agent", "quiet"]) == (4, 4, 1)
+    # What is under way counts: nobody takes a second share.
+    assert claim(now=SOON, most=99, each=4, busy=busy) == []
+    under_way = Counter({("agent", "flood"): 3, ("host", "shared.example.com"): 4})
+    assert [job.places[1] for job in claim(now=SOON, most=99, each=4, busy=under_way)] == [("agent", "flood")]
 
 
 def test_a_claim_is_anothers_after_its_time_and_settles_once(world: World, sink: Sink) -> None:

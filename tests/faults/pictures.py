@@ -31,7 +31,7 @@ _VOLATILE = re.compile(
     r"|(?<=\"period\":)\d+|(?<=\"seq\":)\d+|(?<=\"catalogue\":)\d+|(?<=\"sequence\":\")\d+"
 )
 
-# Numbers that go up with every run, and a time taken.
+# Numbers that go up with every run, and times taken.
 _COUNTERS = frozenset(
     {
         "audit.Seal.seq",
@@ -41,6 +41,7 @@ _COUNTERS = frozenset(
         "policies.Revision.number",
         "policies.Revision.base",
         "delivery.Attempt.milliseconds",
+        "approvals.Vote.took_ms",
     }
 )
 

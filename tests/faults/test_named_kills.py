@@ -8,11 +8,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import pytest
 from django.db import connection
 
+from audit.models import Entry, Seal
 from controlplane.celery import app
+from controlplane.delivery.models import Cursor, Delivery
+from controlplane.delivery.readers import READERS
+from controlplane.delivery.states import Means
 from tests.faults.breaking import COMMIT
 from tests.faults.children import registered
 from tests.faults.naming import Point, killed, points_of
@@ -20,7 +25,7 @@ from tests.faults.pictures import Effect, Picture, Watcher, difference
 from tests.faults.requests import REQUESTS, Prepared, Request
 from tests.faults.stage import Stage, build
 from tests.faults.tasks import CASES
-from tests.faults.twins import TWO_WRITES
+from tests.faults.twins import TWO_WRITES, cursor_first
 
 TIMES = int(os.environ.get("FAULTS_NAMED_KILLS", "20"))
 NAMED = {
@@ -42,7 +47,14 @@ ROWS = {
                     "INSERT audit_entry"},
     "redeem: handed over": {"UPDATE approvals_grant", "INSERT audit_entry"},
     "outcome": {"UPDATE approvals_grant", "INSERT audit_entry"},
+    "delivery.follow": {"INSERT audit_seal", "UPDATE delivery_cursor", "INSERT delivery_delivery",
+                        "INSERT audit_entry"},
+    "delivery.send": {"UPDATE delivery_delivery", "UPDATE delivery_endpoint", "INSERT delivery_attempt",
+                      "INSERT audit_entry"},
 }  # fmt: skip
+# For what an endpoint, a person's channel and an agent's callback are told of.
+TOLD = {"test.noted": Means.WEBHOOK, "approval.requested": Means.NOTICE, "approval.cancelled": Means.CALLBACK}
+PUMPED = [reader.name for reader in READERS if reader.take is not None]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,6 +156,21 @@ def _task(name: str) -> Callable[[], object]:
     return lambda: app.tasks[name].apply(throw=True)
 
 
+def _untold() -> Counter[tuple[str, UUID]]:
+    """Return by which means the events that no reader has read are to be told, once each."""
+    read = Seal.objects.filter(seq__lte=min(Cursor.objects.filter(name__in=PUMPED).values_list("seq", flat=True)))
+    unread = Entry.objects.filter(kind__in=TOLD).exclude(pk__in=read.values("entry_id"))
+    return Counter((str(TOLD[kind]), event) for event, kind in unread.values_list("pk", "kind"))
+
+
+def _told(untold: Counter[tuple[str, UUID]]) -> Counter[tuple[str, UUID]]:
+    """Return how often and by which means these events are told; every reader stands at the end of the trail."""
+    ends = set(Cursor.objects.filter(name__in=PUMPED).values_list("seq", flat=True))
+    assert ends == {Seal.objects.latest("seq").seq}, "a reader does not come forward"
+    rows = Delivery.objects.filter(event_id__in=[event for _, event in untold])
+    return Counter(rows.values_list("means", "event_id"))
+
+
 def _deliveries_killed(name: str, stage: Stage, watcher: Watcher, *, times: int, every: int = 1) -> Counter[str]:
     case = next(case for case in DELIVERIES if case.name == name)
     do = _task(name)
@@ -154,15 +181,20 @@ def _deliveries_killed(name: str, stage: Stage, watcher: Watcher, *, times: int,
         points = points_of(do, updates=True)
         effects.append(watcher.effect(before, watcher.picture(), names=words))
     assert effects[1] == effects[2]
-    assert any("delivery" in point.name for point in points)
+    assert {point.name for point in points} >= ROWS[name]
     met: Counter[str] = Counter()
     for point in points[::every]:
         for _ in range(times):
             words = [case.prepare(stage)]
+            # One effect looks like another: that each event is told, and none twice, is read from the rows.
+            untold = _untold() if name == "delivery.follow" else None
             before = watcher.picture()
             assert killed(do, point, updates=True), f"{point} was not met"
             case.afterwards()
             do()
+            if untold is not None:
+                assert {means for means, _ in untold} == set(TOLD.values())
+                assert _told(untold) == untold, str(point)
             assert watcher.effect(before, watcher.picture(), names=words) == effects[2], str(point)
             met[str(point)] += 1
     return met
@@ -172,6 +204,17 @@ def _deliveries_killed(name: str, stage: Stage, watcher: Watcher, *, times: int,
 @pytest.mark.parametrize("name", [case.name for case in DELIVERIES])
 def test_deliveries_killed_at_some_named_points_are_made_once(name: str, stage: Stage, watcher: Watcher) -> None:
     assert _deliveries_killed(name, stage, watcher, times=1, every=3).total()
+
+
+@pytest.mark.slow
+def test_a_naive_reader_that_skips_events_is_caught(stage: Stage) -> None:
+    case = next(case for case in DELIVERIES if case.name == "delivery.follow")
+    case.prepare(stage)
+    untold = _untold()
+    assert killed(cursor_first, Point("INSERT delivery_delivery", 1), updates=True)
+    _task(case.name)()
+    lost = untold - _told(untold)
+    assert {means for means, _ in lost} == {Means.WEBHOOK}
 
 
 @pytest.mark.long

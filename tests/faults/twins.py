@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,9 @@ from django.http import HttpResponse, JsonResponse
 
 from audit import sql
 from audit.actors import System
-from audit.operations import record
+from audit.operations import record, seal
+from controlplane.delivery.readers import Reader, Sealed, follow
+from controlplane.delivery.readers.fanout import FANOUT
 from policies.models import Admission
 from tests.faults.requests import Prepared, Request
 from tests.faults.stage import Stage
@@ -75,3 +78,17 @@ def _twin(name: str, act: Callable[[UUID], None]) -> Request:
 SWALLOWS_THE_LIMIT = _twin("an ask that swallows what the limiter says", _allow_without_limit)
 SWALLOWS_THE_TRAIL = _twin("an ask that swallows what the trail says", _allow_without_trail)
 TWO_WRITES = _twin("two writes without a transaction", _two_writes)
+
+
+def cursor_first() -> None:
+    """Read on to the webhooks: the cursor in one transaction, what it has read in another."""
+    taken: list[Sealed] = []
+
+    def keep(batch: Sequence[Sealed], _now: datetime) -> int:
+        taken.extend(batch)
+        return len(batch)
+
+    seal(now=sql.now())
+    follow(Reader(FANOUT.name, take=keep), now=sql.now())
+    assert FANOUT.take is not None
+    FANOUT.take(taken, sql.now())

@@ -156,6 +156,21 @@ def test_nothing_else_is_served(lane: Driven, installation: Installation) -> Non
     assert request.state == "pending"
 
 
+def test_a_lane_that_fails_says_so_in_each_apis_own_shape(lane: Driven, installation: Installation) -> None:
+    lane.lane.bridge.close()
+    where = installation.admin.pk
+    ours = lane.get(f"/api/v1/actions/{where}?wait=9")
+    assert (ours.json["code"], ours.status) == ("unavailable", 503)
+    assert ours.answered["content-type"] == "application/problem+json"
+    theirs = lane.get(f"/aap/v1/requests/{where}?wait=9s")
+    told = theirs.json["error"]
+    assert (told["type"], told["code"], theirs.status) == ("dependency", "unavailable", 503)
+    assert set(told) == {"type", "code", "message", "request_id"}
+    assert ours.answered["retry-after"] == theirs.answered["retry-after"] == "1"
+    other = lane.get(f"/aap/v1/requests/{where}", method="DELETE")
+    assert (other.json["error"]["code"], other.status) == ("not_found", 404)
+
+
 def test_no_header_is_a_ticket(installation: Installation, client: Any) -> None:
     """What marks the lane's own requests cannot be sent: the web process waits as ever, and not longer."""
     request = hold_mail(installation)

@@ -57,6 +57,21 @@ def test_rules_about_other_places_are_not_met() -> None:
     assert ask(compiled, form("https://h7.example.org/x")).effect == "deny"
 
 
+@pytest.mark.parametrize(
+    ("rule", "timed"),
+    [
+        ({"allow": {}}, False),
+        ({"limit": {"units": 3, "per": "1h"}}, False),
+        ({"hours": {"zone": "Europe/Berlin", "from": "09:00", "until": "17:00"}}, True),
+        ({"freeze": {"zone": "UTC", "from": "2026-12-24", "until": "2026-12-27"}}, True),
+        ({"forbid": {"when": "action.units > 3"}}, True),
+    ],
+)
+def test_what_can_depend_on_the_time_says_so(rule: dict[str, Any], timed: bool) -> None:
+    (body,) = rule.values()
+    assert of_rules({"allow": {"name": "a"}}, {next(iter(rule)): {"name": "b", **body}}).timed is timed
+
+
 def test_snapshot_does_not_follow_later_changes_of_its_sources() -> None:
     verbs = {"a.b": VerbSpec("a.b", "read")}
     compiled = compile_set(parse({"p": {"rules": [{"allow": {"name": "x"}}]}}), verbs, None)

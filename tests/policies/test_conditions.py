@@ -59,7 +59,10 @@ def refusal(text: str) -> str:
         ("action.payload.a.exists(x.y, true)", "name of its own"),
         ("x > 1 && action.payload.a.all(x, true)", "There is no “x”"),
         ("action.payload.a.all(x, true) && x", "There is no “x”"),
-        ("true // comment", "There is no “comment”"),
+        ("true // comment", "no comments"),
+        ("true // && action.units > 3", "no comments"),
+        # A bracket that the library does not see would end a comprehension for the reader alone.
+        ("action.payload.a.all(x, // )\n action.payload.b.all(y, y))", "no comments"),
         ("'a\x00'", "NUL"),
         ("'\ud800'", "surrogates"),
         ("(" * 17 + "true" + ")" * 17, "16 deep"),

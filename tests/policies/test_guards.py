@@ -32,6 +32,11 @@ SPLIT = {"name": "x", "max": 2, "per": "1h"}
             {"split": {**SPLIT, "sum": "amount", "max": {"value": "99999999999", "currency": "USD"}}},
             [("/split/max/value", "out_of_range")],
         ),
+        (
+            # What money in another currency takes: it would be admitted once.
+            {"split": {**SPLIT, "sum": "amount", "max": {"value": "9223372036.854775807", "currency": "USD"}}},
+            [("/split/max/value", "out_of_range")],
+        ),
         ({"split": {"name": "x", "sum": "units"}}, [("/split/per", "missing"), ("/split/max", "missing")]),
         ({"freeze": {"name": "x"}}, [("/freeze/from", "missing"), ("/freeze/until", "missing")]),
         (

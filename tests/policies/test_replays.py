@@ -309,6 +309,22 @@ def test_windows_count_as_the_database_does() -> None:
     assert not Windows(windows.keep()).exhausted(demand(10), at=begin + timedelta(seconds=60))
 
 
+def test_a_slice_border_forgets_no_moment_of_a_decision_that_took_nothing() -> None:
+    demand = (LimitDemand("p", "r", "agent", "a", 10, 10, 60),)
+    begin = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+
+    def admitted(border: bool) -> bool:
+        windows = Windows()
+        # The later of two decisions has the smaller id, and is held: it takes nothing.
+        assert windows.exhausted(demand, at=begin + timedelta(seconds=2)) is None
+        if border:
+            windows = Windows(windows.keep(), last=windows.last)
+        windows.take(demand, at=begin)
+        return windows.exhausted(demand, at=begin + timedelta(seconds=61)) is None
+
+    assert admitted(border=True) is admitted(border=False) is False
+
+
 def test_recorded_bodies_read_as_they_were_asked(world: World) -> None:
     body = json.dumps({"verb": "payment.transfer", "amount": {"value": "8.50", "currency": "USD"}, "payload": {"n": 1}})
     said = declared(body.encode())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from audit import sql
 from audit.actors import System
@@ -20,9 +19,7 @@ from audit.refusals import Conflict, Forbidden, Missing
 from controlplane import gateway
 from policies.models import Counted, CountingCursor, Firing, Trigger
 from policies.operations import rearm, save_trigger, try_trigger, watch
-from policies.triggers.documents import read_trigger
-from policies.triggers.trying import excursions
-from registry.documents import DocumentInvalid, Problems
+from registry.documents import DocumentInvalid
 from registry.operations import resume_agent
 from tests.controlplane.api.callers import agent as caller_of
 from tests.controlplane.api.scene import ask, make_ruled_world, run, step
@@ -297,58 +294,44 @@ def test_who_sees_triggers(world: World) -> None:
     assert seen == {"admin": 2, "auditor": 2, "operator": 2, "owner": 2, "stranger": 1, "reviewer": 0}
 
 
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"count": "wishes"}, "/count"),
-        ({"more_than": -1}, "/more_than"),
-        ({"more_than": 1.5}, "/more_than"),
-        ({"per": "30s"}, "/per"),
-        ({"per": "8d"}, "/per"),
-        ({"team": "talent"}, "/team"),
-        ({"agent": None, "mode": "enforce"}, "/mode"),
-        ({"count": "spend"}, "/more_than_usd"),
-        ({"count": "spend", "more_than": None, "more_than_usd": "-1"}, "/more_than_usd"),
-        ({"each_agent": True}, "/each_agent"),
-        ({"nte": "x"}, "/nte"),
-    ],
-)
-def test_defects_have_pointers(changes: dict[str, Any], pointer: str) -> None:
-    problems = Problems()
-    document = {key: value for key, value in {**DENIALS, **changes}.items() if value is not None}
-    assert read_trigger(document, problems=problems) is None
-    assert pointer in [problem.pointer for problem in problems.found]
+def test_a_burst_over_the_turn_of_a_minute_is_within_a_minute(world: World) -> None:
+    save(world, more_than=2, per="1m")
+    turn = sql.now().replace(second=0, microsecond=0) + timedelta(minutes=5)
+    note_denials(2, at=turn - timedelta(seconds=10))
+    note_denials(1, at=turn + timedelta(seconds=10))
+    assert look(world, now=turn + timedelta(seconds=20)) == 1
+    # What lies two minutes back is in no window of one.
+    assert look(world, now=turn + timedelta(seconds=120)) == 0
+    assert not Firing.objects.open().exists()
 
 
-def test_documents_go_round_and_say_in_words_what_they_do() -> None:
-    document = {"count": "spend", "team": "talent", "each_agent": True, "more_than_usd": "5.50", "per": "1d",
-                "mode": "enforce"}  # fmt: skip
-    found = read_trigger(document, problems=Problems())
-    assert found is not None
-    assert found.document == document
-    assert found.sentence == (
-        "Fires at more than 5.50 USD spent by any one agent of the team talent within one day. "
-        "That agent is paused at once; only people let go on."
-    )
+def test_a_trigger_that_fails_at_every_look_keeps_no_other_from_firing(world: World) -> None:
+    save(world, slug="broken", count="spend", more_than=None, more_than_usd="1.00")
+    save(world, slug="sound")
+    minute = sql.now().replace(second=0, microsecond=0)
+    for number in range(3):
+        # More than its column's sums hold, written past the counting.
+        Counted.objects.create(
+            measure="spend", minute=minute - timedelta(minutes=number), agent=world.agent, team="talent", amount=2**62
+        )
+    deny(world, 3)
+    seal(now=sql.now(), everything=True)
+    with pytest.raises(DatabaseError):
+        watch(now=sql.now())
+    assert [firing.trigger.slug for firing in Firing.objects.select_related("trigger")] == ["sound"]
 
 
-def test_excursions_are_those_of_a_plain_count() -> None:
-    """Against a reference that counts every window anew at every minute."""
-    rng, begin = random.Random(7), datetime(2026, 1, 1, tzinfo=UTC)
-    for _ in range(150):
-        length, more_than, window = 60, rng.randrange(6), rng.randrange(1, 12)
-        amounts = {minute: rng.randrange(1, 4) for minute in rng.sample(range(length), rng.randrange(25))}
-        points = [(begin + timedelta(minutes=minute), amounts[minute]) for minute in sorted(amounts)]
-        end = begin + timedelta(minutes=length)
-        found = excursions(points, more_than=more_than, window_seconds=window * 60, until=end)
-        above = [
-            sum(amount for at, amount in amounts.items() if minute - window < at <= minute) > more_than
-            for minute in range(length + 1)
-        ]
-        starts = [minute for minute in range(length + 1) if above[minute] and not (minute and above[minute - 1])]
-        assert [(each.at - begin) // timedelta(minutes=1) for each in found] == starts
-        ends = [minute for minute in range(1, length + 1) if above[minute - 1] and not above[minute]]
-        assert [(each.until - begin) // timedelta(minutes=1) for each in found if each.until] == ends
+def test_no_report_however_large_brings_a_minute_to_the_end_of_its_column(world: World) -> None:
+    save(world, slug="spending", count="spend", more_than=None, more_than_usd="1.00")
+    for _ in range(2):
+        for _ in range(2):
+            record(
+                kind="usage.recorded", object_type="usage", object_id="batch", by=System("tests"), now=sql.now(),
+                team="talent", agent="job-applier", outcome="created", details={"cost_nanousd": str(2**62)},
+            )  # fmt: skip
+        look(world)
+    assert set(Counted.objects.values_list("amount", flat=True)) == {2**53}
+    assert Firing.objects.get().measured >= 2**53
 
 
 def test_a_long_trail_is_counted_from_where_it_matters(world: World) -> None:

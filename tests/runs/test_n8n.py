@@ -176,6 +176,17 @@ def test_mangled_execution_is_read_or_refused(place: tuple[Any, ...], value: Any
     assert isinstance(translate(execution, received_at=NOW), Execution | Problem)
 
 
+def test_a_duration_past_every_calendar_ends_no_import() -> None:
+    entry = {"startTime": 1_767_225_600_000, "executionTime": 2**53 - 1, "executionStatus": "success"}
+    found = translate(
+        {"id": "1", "workflowId": "w", "status": "success", "data": {"resultData": {"runData": {"N": [entry]}}}},
+        received_at=NOW,
+    )
+    assert isinstance(found, Execution)
+    assert found.steps[0].duration_ms == 2**53 - 1
+    assert found.run.ended_at == max(found.run.started_at, found.steps[0].started_at)
+
+
 def test_import_keeps_runs_steps_and_usage(agent: Agent) -> None:
     outcome = bring(agent, "execution-llm", "execution-fail")
     assert words(outcome) == ["created"] * 7

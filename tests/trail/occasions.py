@@ -36,6 +36,12 @@ def bulk(asker: Asker) -> Send:
     return posts(world.reviewer, address, {"row": ticks, "comment": "read"})
 
 
+def approve(asker: Asker) -> Send:
+    held = ApprovalRequest.objects.get(pk=asker.places.own.things["held"].pk)
+    body = {"revision": held.revision, "digest": current_revision(held).digest, "comment": "read"}
+    return posts(asker.places.world.reviewer, f"/approvals/approvalrequest/{held.pk}/approve/", body)
+
+
 def _chief(asker: Asker) -> tuple[User, ApprovalRequest]:
     chief = make_person("chief", Role.ADMIN, now=sql.now())
     grant_break_glass(user=chief, by=asker.places.world.admin, now=sql.now())
@@ -208,6 +214,7 @@ _SWITCH = "registry/killswitch/<str:object_id>/"
 OCCASIONS: dict[tuple[str, str], Occasion] = {
     **account_occasions.OCCASIONS,
     ("POST", "approvals/approvalrequest/do/bulk/"): bulk,
+    ("POST", "approvals/approvalrequest/<str:object_id>/approve/"): approve,
     ("POST", _HELD + "break-glass/"): break_glass,
     ("POST", _HELD + "overrule/"): overrule,
     ("POST", "approvals/queue/<str:object_id>/delete/"): delete_queue,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
+from approvals.measures import GLANCE_MS
 from approvals.models import ActionRevision, ApprovalRequest, Grant, Override, Vote
 from approvals.operations import bulk_limit
 from approvals.permissions import obstacle_to_vote
 from approvals.states import ApprovalState
-from audit.models import Entry
 from controlplane.console.admins import page_of
 from registry.models import User
 
 ALIKE: Final = 20
 _TEN: Final = 10
-_AT_A_GLANCE: Final = timedelta(seconds=3)
 _MOST_LOOKED_AT: Final = 50
 
 
@@ -45,11 +44,12 @@ class Neighbours:
     after: str
 
 
-def read_alike(request: ApprovalRequest) -> tuple[Alike, ...]:
-    """Read how the last closed requests of the same agent, verb and queues ended."""
+def read_alike(request: ApprovalRequest, user: User) -> tuple[Alike, ...]:
+    """Read how the last closed requests of the same agent, verb and queues ended, of those that the person sees."""
     queues = [queue.pk for queue in request.queues.all()]
     rows = (
-        ApprovalRequest.objects.filter(agent=request.agent_id, decision__verb=request.decision.verb, queues__in=queues)
+        ApprovalRequest.objects.visible_to(user)
+        .filter(agent=request.agent_id, decision__verb=request.decision.verb, queues__in=queues)
         .exclude(state=ApprovalState.PENDING)
         .exclude(pk=request.pk)
         .order_by("-id")
@@ -118,16 +118,5 @@ def like(row: ApprovalRequest, request: ApprovalRequest) -> bool:
 
 def votes_at_a_glance(user: User) -> bool:
     """Whether a person's last ten votes came within three seconds each of their first opening the bytes."""
-    votes = list(Vote.objects.filter(voter=user).order_by("-at").values_list("request", "at")[:_TEN])
-    if len(votes) < _TEN:
-        return False
-    reads = Entry.objects.filter(
-        object_type="approval", object_id__in=[str(request) for request, _ in votes], kind="payload.read",
-        actor_id=user.username,
-    )  # fmt: skip
-    opened: dict[str, datetime] = {}
-    for request_id, at in reads.order_by("id").values_list("object_id", "at"):
-        opened.setdefault(request_id, at)
-    return all(
-        str(request) in opened and timedelta(0) <= at - opened[str(request)] < _AT_A_GLANCE for request, at in votes
-    )
+    took = list(Vote.objects.filter(voter=user).order_by("-at").values_list("took_ms", flat=True)[:_TEN])
+    return len(took) == _TEN and all(ms is not None and ms < GLANCE_MS for ms in took)

@@ -17,7 +17,8 @@ from audit.refusals import Conflict, Missing, Refusal
 from controlplane.console import formats
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.approvals.beside import like, waiting_for
-from controlplane.console.approvals.marks import Marked, read_marks
+from controlplane.console.approvals.lookalikes import Domains
+from controlplane.console.approvals.marks import Marked, known_domains, read_marks
 from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words
 
 
@@ -70,14 +71,13 @@ class ApproveSeveral(Dialog):
 
     def words(self) -> Words:
         """Name the effect."""
-        number = len(self.rows)
         return Words(
             "Approve several",
             (
                 "Each one that stays ticked is a vote of its own on the bytes shown here.",
                 "What changed while you read is left as it is, and you are told.",
             ),
-            f"Approve {formats.plural(number, 'request')}" if number else "Approve",
+            "Approve what is ticked",
         )
 
     def back(self) -> str:
@@ -98,13 +98,14 @@ class ApproveSeveral(Dialog):
         readable = [row for row in waiting if may_read_bytes(row, self.user)]
         if not readable:
             raise Conflict("Nothing like it waits for you.")
-        self.rows = tuple(self._open(row) for row in readable[:limit])
+        known = known_domains(model)
+        self.rows = tuple(self._open(row, known) for row in readable[:limit])
 
-    def _open(self, request: ApprovalRequest) -> Row:
+    def _open(self, request: ApprovalRequest, known: Domains) -> Row:
         revision: ActionRevision = read_bytes(request=request, by=self.user, now=self.now)
         return Row(
             request, page_of(request), f"{request.pk}:{revision.number}:{revision.digest}",
-            read_marks(request, revision), len(revision.body), revision.digest,
+            read_marks(request, revision, known=known), len(revision.body), revision.digest,
         )  # fmt: skip
 
     def answer(self, form: forms.Form | None, refusal: Refusal | None, *, status: int = 200) -> HttpResponse:

@@ -20,7 +20,9 @@ from controlplane import gateway
 from controlplane.console.admins import list_of
 from controlplane.console.approvals.beside import next_for
 from controlplane.console.approvals.page import editable
+from controlplane.console.approvals.reach import reach_of
 from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, ExactField, Reason, Words
+from controlplane.console.text import named
 from registry.permissions import may_operate, require
 
 
@@ -154,6 +156,7 @@ class Approve(HeldDialog):
         return Words(
             f"Approve {verb} of {agent}?",
             (
+                f"It goes to {named(reach_of(current_revision(self.row).facts))}.",
                 "When the last approval is in, the agent may execute the bytes you read, once, within 15 minutes.",
                 "Policy, limits and budget are checked again at that moment.",
             ),

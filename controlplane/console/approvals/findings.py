@@ -48,9 +48,11 @@ _SCHEME: Final = re.compile(r"(?i)(?<![\w.])(data|javascript|vbscript|file|blob|
 _MONEY: Final = re.compile(r"[$€£¥]\s?[0-9][0-9.,]{0,24}|(?<![\w.])[0-9][0-9.,]{0,24}\s?(?:USD|EUR|GBP|CHF|JPY)\b")
 _NUMBERS: Final = re.compile(r"(?i)(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
 _BLANKS: Final = re.compile(r"(?: |\\[nrt]){12,}")
-_MARKDOWN: Final = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://)?([^\s/)\"]+)")
+# A link without a scheme, as mail programs and browsers take it.
+_BARE: Final = re.compile(r"(?i)(?<!:)//([^\s/?#@:\"'<>\\,;()]{1,253})|(?<![\w.@/])www\.([^\s/?#@:\"'<>\\,;()]{1,253})")
+_MARKDOWN: Final = re.compile(r"(?i)\[([^\]\n]{1,200})\]\(<?(?:(?:https?:)?//)?([^\s/)>\"]{1,253})")
 _ANCHOR: Final = re.compile(
-    r"(?i)<a\s[^>]{0,200}?href=(?:\\?[\"'])?(?:https?://)?([^\s/\"'>\\]+)[^>]{0,200}>([^<]{1,200})<"
+    r"(?i)<a(?:\s|\\[nrt])[^>]{0,200}?href=(?:\\?[\"'])?(?:(?:https?:)?//)?([^\s/\"'>\\]{1,253})[^>]{0,200}>([^<]{1,200})<"
 )
 _HTML: Final = re.compile(
     r"(?i)</?(?:a|b|body|br|div|form|html|i|iframe|img|input|link|meta|object|p|script|span|style|svg)\b[^<>]{0,300}>?"
@@ -68,6 +70,7 @@ _CLAIM: Final = re.compile(
 _HOSTLIKE: Final = re.compile(r"(?i)(?:https?://)?((?:[^\s/?#@:.]+\.)+[^\s/?#@:.]{2,})")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DRAWN_OVER: Final = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20eb")
+_DOTTED: Final = frozenset("ijіј")
 _MARKS_IN_A_ROW: Final = 2
 # Words in which these meet are written to be taken for one of them.
 _ALPHABETS: Final = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
@@ -117,7 +120,19 @@ def _links(text: str, hosts: Mapping[str, tuple[Tag, ...]]) -> Iterator[Finding]
 def _addresses(text: str, hosts: Mapping[str, tuple[Tag, ...]]) -> Iterator[Finding]:
     for match in _MAIL.finditer(text):
         if not text.endswith("//", 0, match.start()):
-            yield Finding(match.start(), match.end(), (*hosts.get(match[1], ()), ADDRESS))
+            plain = match[0].rpartition("@")[0].isascii()
+            said = () if plain else (Tag("warn", "not plain letters before @"),)
+            yield Finding(match.start(), match.end(), (*hosts.get(match[1], ()), *said, ADDRESS))
+
+
+def _bare(text: str, hosts: Mapping[str, tuple[Tag, ...]]) -> Iterator[Finding]:
+    """Hosts without a scheme before them, where there is a reason to stop: the rest is too often no link."""
+    for match in _BARE.finditer(text):
+        place = 1 if match[1] else 2
+        name = match[place].rstrip(".")
+        said = hosts.get(name, ())
+        if said:
+            yield Finding(match.start(place), match.start(place) + len(name), (*said, LINK))
 
 
 def _schemes(text: str, _hosts: Mapping[str, tuple[Tag, ...]]) -> Iterator[Finding]:
@@ -152,6 +167,7 @@ def _blanks(match: re.Match[str]) -> Tag:
 _LOOKS: Final[tuple[Callable[[str, Mapping[str, tuple[Tag, ...]]], Iterable[Finding]], ...]] = (
     _links,
     _addresses,
+    _bare,
     _schemes,
     _disguises,
     _plainly(_MONEY, lambda _: AMOUNT),
@@ -185,7 +201,9 @@ def _marks(text: str) -> Iterator[Finding]:
         if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me"}:
             start = place if not number else start
             number += 1
-            over = over or character in _DRAWN_OVER or unicodedata.category(character) == "Me"
+            # A dot above a letter that has one already is drawn as nothing.
+            unseen = character == "\u0307" and text[place - 1 : place] in _DOTTED
+            over = over or unseen or character in _DRAWN_OVER or unicodedata.category(character) == "Me"
             continue
         if number >= _MARKS_IN_A_ROW or over:
             words = f"{number} marks on one letter" if number > 1 else "a mark drawn over its letter"

@@ -10,7 +10,8 @@ whole of TR 39's data.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,8 @@ import idna
 MOST_EDITS: Final = 2
 # In names this short, two edits make almost any other name.
 _SHORT: Final = 5
+# What is longer is no name that anything resolves.
+_LONGEST: Final = 253
 
 _DRAWN_ALIKE: Final = {
     "a": "аạąαɑ", "b": "ЬƄ", "c": "сϲⅽ", "d": "ԁⅾɗ", "e": "еҽєẹ", "f": "ƒ", "g": "ɡց", "h": "һ", "i": "іıɩιⅰ",
@@ -59,26 +62,48 @@ def skeleton(domain: str) -> str:
     return text
 
 
-def look_alike(domain: str, known: Iterable[str]) -> LookAlike | None:
-    """Return the known domain that a domain could be taken for; None for one that is known itself.
+class Domains:
+    """Domains that are known, laid out so that many thousand others are compared with them in time.
 
     Args:
-        domain: in its A-label form.
-        known: domains that are known, likewise; a known domain's subdomains are known as well.
+        names: in their A-label form.
     """
-    names = sorted(set(known))
-    if any(domain == name or domain.endswith(f".{name}") for name in names):
-        return None
-    drawn = skeleton(domain)
-    for name in names:
-        if drawn == skeleton(name):
-            return LookAlike(name, "is drawn like it")
-    for name in names:
-        most = 1 if min(len(domain), len(name)) <= _SHORT else MOST_EDITS
-        distance = edits(domain, name, most=most)
-        if distance <= most:
-            return LookAlike(name, "differs by one edit" if distance == 1 else f"differs by {distance} edits")
-    return None
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        ordered = sorted(self._names)
+        self._drawn = {skeleton(name): name for name in reversed(ordered)}
+        self._of_length: defaultdict[int, list[tuple[str, frozenset[str]]]] = defaultdict(list)
+        for name in ordered:
+            self._of_length[len(name)].append((name, frozenset(name)))
+
+    def look_alike(self, domain: str) -> LookAlike | None:
+        """Return the known domain that a domain could be taken for; None for one that is known itself.
+
+        A known domain's subdomains are known as well.
+
+        Args:
+            domain: in its A-label form.
+        """
+        labels = domain.split(".")
+        if len(domain) > _LONGEST or any(".".join(labels[place:]) in self._names for place in range(len(labels))):
+            return None
+        drawn = self._drawn.get(skeleton(domain))
+        if drawn is not None:
+            return LookAlike(drawn, "is drawn like it")
+        distance, name = min(self._near(domain), default=(0, ""))
+        if not distance:
+            return None
+        return LookAlike(name, "differs by one edit" if distance == 1 else f"differs by {distance} edits")
+
+    def _near(self, domain: str) -> Iterator[tuple[int, str]]:
+        letters = frozenset(domain)
+        for length in range(len(domain) - MOST_EDITS, len(domain) + MOST_EDITS + 1):
+            most = 1 if min(len(domain), length) <= _SHORT else MOST_EDITS
+            for name, others in self._of_length.get(length, ()):
+                # One edit changes two of the letters in use at most: most names are passed over by that alone.
+                if len(letters ^ others) <= 2 * most and (distance := edits(domain, name, most=most)) <= most:
+                    yield distance, name
 
 
 def edits(one: str, other: str, *, most: int) -> int:

@@ -19,7 +19,7 @@ from controlplane.console.approvals.lookalikes import unicode_form
 from controlplane.console.text import INDENT
 from registry.documents import join
 
-_HOST: Final = re.compile(r"(?:https?://|@)((?:[^\s/?#@:\"'<>\\.]+\.)+[^\s/?#@:\"'<>\\.]{2,})")
+_HOST: Final = re.compile(r"(?i)(?://|@|(?<![\w.@/])www\.)((?:[^\s/?#@:\"'<>\\.]+\.)+[^\s/?#@:\"'<>\\.]{2,})")
 _TAIL: Final = ",;)>]}"
 DESTINATION: Final = Tag("people", "destination")
 UNITS: Final = Tag("people", "units")

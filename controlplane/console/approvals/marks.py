@@ -14,7 +14,7 @@ from approvals.models.afterwards import digest_of
 from approvals.risk import Risk, assess
 from controlplane.console.approvals import marking
 from controlplane.console.approvals.findings import Tag
-from controlplane.console.approvals.lookalikes import LookAlike, look_alike
+from controlplane.console.approvals.lookalikes import Domains, LookAlike
 from controlplane.console.approvals.marking import AMOUNT, DESTINATION, UNITS, Line
 from policies.language import parse
 from policies.snapshots import published
@@ -55,16 +55,17 @@ class Marked:
         return len({one.text for one in self.destinations if one.new})
 
 
-def read_marks(request: ApprovalRequest, current: ActionRevision) -> Marked:
+def read_marks(request: ApprovalRequest, current: ActionRevision, *, known: Domains | None = None) -> Marked:
     """Read what is marked in a revision's bytes.
 
     Args:
         request: its agent and decision are joined.
         current: the revision that is shown.
+        known: of `known_domains`, where several requests of one agent are read; None: read here.
     """
     value = json.loads(bytes(current.body))
     facts = current.facts
-    known = known_domains(request)
+    known = known or known_domains(request)
     destinations = tuple(_destinations(request.agent_id, facts["destinations"], known))
     spec = _spec(request.decision.verb)
     tags = _tags(value, facts, spec, destinations)
@@ -91,7 +92,7 @@ def domain_of(destination: str) -> str:
     return ""
 
 
-def known_domains(request: ApprovalRequest) -> frozenset[str]:
+def known_domains(request: ApprovalRequest) -> Domains:
     """Return the domains that are known: where the team's agents succeeded, and those that policies name."""
     rows = KnownDestination.objects.filter(agent__team=request.agent.team_id)
     seen = rows.values_list("destination", flat=True)[:MOST_KNOWN]
@@ -103,15 +104,15 @@ def known_domains(request: ApprovalRequest) -> frozenset[str]:
                 if rule.kind != "forbid":
                     named += [pattern.text for pattern in rule.selectors.destinations]
     domains = {domain_of(text).removeprefix("*.") for text in (*seen, *named)}
-    return frozenset(domain for domain in domains if domain and "*" not in domain)
+    return Domains(domain for domain in domains if domain and "*" not in domain)
 
 
-def _destinations(agent_id: int, texts: Iterable[str], known: frozenset[str]) -> Iterable[Destination]:
+def _destinations(agent_id: int, texts: Iterable[str], known: Domains) -> Iterable[Destination]:
     texts = list(texts)
     seen = set(KnownDestination.objects.of_agent(agent_id, texts).values_list("digest", flat=True))
     for text in texts:
         domain = domain_of(text)
-        yield Destination(text, digest_of(text) not in seen, look_alike(domain, known) if domain else None)
+        yield Destination(text, digest_of(text) not in seen, known.look_alike(domain) if domain else None)
 
 
 def _spec(verb: str) -> VerbSpec | None:
@@ -155,9 +156,9 @@ def _targets(value: Mapping[str, Any], pointer: Pointer) -> list[tuple[str, obje
         return []
 
 
-def _of_host(host: str, known: frozenset[str]) -> tuple[Tag, ...]:
+def _of_host(host: str, known: Domains) -> tuple[Tag, ...]:
     said = marking.tags_of_host(host)
-    look = look_alike(host.lower(), known)
+    look = known.look_alike(host.lower())
     if look is not None:
         said = (Tag("bad", f"looks like {look.known}: {look.how}"), *said)
     return said

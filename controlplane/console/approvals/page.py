@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from approvals.amounts import amount_to_confirm
+from approvals.amounts import amount_to_confirm, money_of
 from approvals.models import ActionRevision, ApprovalRequest, Escalation, Grant, Override, Queue, Vote
 from approvals.operations import read_bytes
 from approvals.permissions import (
@@ -35,7 +35,7 @@ from controlplane.console.approvals.beside import (
 )
 from controlplane.console.approvals.bytes import Bytes, Change, hidden_note, read_change, shown
 from controlplane.console.approvals.marks import Marked, read_marks
-from controlplane.console.approvals.reach import radius_of, read_by_now, summary_of
+from controlplane.console.approvals.reach import radius_of, reach_of, read_by_now, summary_of
 from registry.models import Agent, User
 from registry.states import Role
 from runs.models import Run
@@ -179,7 +179,7 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
     waiting = waiting_for(user, now=now) if is_open else []
     typed = amount_to_confirm(queues, facts)
     marked = read_marks(request, current) if readable else None
-    alike = read_alike(request)
+    alike = read_alike(request, user)
     sees_agent = user.role != Role.REVIEWER and Agent.objects.visible_to(user).filter(pk=request.agent_id).exists()
     return ApprovalPage(
         heading=f"{request.agent.slug} asks to {decision.verb}",
@@ -205,7 +205,8 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         units=facts["units"],
         amount=_amount(facts) if readable else "",
         data_classes=tuple(facts["data_classes"]),
-        provenance=tuple(sorted(facts["provenance"].items())),
+        # A pointer names members of the payload.
+        provenance=tuple(sorted(facts["provenance"].items())) if readable else (),
         reasons=tuple(current.reasons),
         queues=tuple(count(request, queues=queues, author_id=current.author_id)),
         votes=_votes(request, current.number),
@@ -236,14 +237,10 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
 
 
 def _target(facts: dict[str, Any]) -> str:
-    number = len(facts["destinations"])
-    reach = facts["destinations"][0] if number == 1 else formats.plural(number, "destination")
-    units = facts["units"]
-    amount = _amount(facts)
-    parts = [
-        part for part in (amount, reach if number else "", f"{units} units" if units != max(number, 1) else "") if part
-    ]
-    return ", ".join(parts) or "no destination"
+    places, units = len(facts["destinations"]), facts["units"]
+    going = [_amount(facts), reach_of(facts) if places else ""]
+    parts = [" to ".join(part for part in going if part), f"{units} units" if units != max(places, 1) else ""]
+    return ", ".join(part for part in parts if part) or reach_of(facts)
 
 
 def _call(facts: dict[str, Any]) -> str:
@@ -254,8 +251,8 @@ def _call(facts: dict[str, Any]) -> str:
 
 
 def _amount(facts: dict[str, Any]) -> str:
-    amount = facts["amount"]
-    return f"{amount['value']} {amount['currency']}" if amount else ""
+    amount = money_of(facts)
+    return formats.amount(amount) if amount else ""
 
 
 def _votes(request: ApprovalRequest, revision: int) -> tuple[Ballot, ...]:
@@ -316,8 +313,9 @@ def _buttons(
         no_edit = ""
     except Refusal as refusal:
         no_edit = refusal.detail
+    joined = "of" if current.facts["amount"] else "to"
     votes = (
-        Button(f"Approve: {request.decision.verb} to {target}", page_of(request, "approve") + query, "main"),
+        Button(f"Approve: {request.decision.verb} {joined} {target}", page_of(request, "approve") + query, "main"),
         Button("Reject…", page_of(request, "reject") + query, "danger"),
     )
     edit = Button("Edit…", page_of(request, "edit") + query, obstacle=no_edit)

@@ -18,6 +18,14 @@ CLAIM: Final = timedelta(minutes=2)
 _PEOPLE: Final = frozenset({"email", "sms", "tel"})
 
 
+def reach_of(facts: Mapping[str, Any]) -> str:
+    """Say where an action goes: its one destination, or how many."""
+    places = facts["destinations"]
+    if not places:
+        return "no destination"
+    return str(places[0]) if len(places) == 1 else formats.plural(len(places), "destination")
+
+
 def radius_of(facts: Mapping[str, Any], *, new: int) -> str:
     """Say in one line whom and what an action reaches.
 
@@ -38,7 +46,7 @@ def radius_of(facts: Mapping[str, Any], *, new: int) -> str:
         parts.append(formats.plural(facts["units"], "unit"))
     amount = money_of(facts)
     if amount is not None:
-        parts.append(str(amount))
+        parts.append(formats.amount(amount))
     parts += facts["data_classes"]
     return " · ".join(parts) or "nothing is known of whom it reaches"
 

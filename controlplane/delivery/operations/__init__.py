@@ -1,6 +1,6 @@
 """Every write of deliveries."""
 
-from controlplane.delivery.operations.callbacks import callback_secret, deliver_once, is_listed
+from controlplane.delivery.operations.callbacks import callback_secret, cancel_once, deliver_once, is_listed
 from controlplane.delivery.operations.channels import add_channel, choose_kinds, remove_channel, try_channel
 from controlplane.delivery.operations.claims import Job, claim, settle
 from controlplane.delivery.operations.endpoints import (
@@ -22,6 +22,7 @@ __all__ = [
     "add_channel",
     "callback_secret",
     "cancel",
+    "cancel_once",
     "choose_kinds",
     "claim",
     "create_endpoint",

@@ -92,6 +92,21 @@ def deliver_once(
     return delivery
 
 
+@transaction.atomic
+def cancel_once(*, keys: str, now: datetime) -> int:
+    """Send no more of what waits under keys that begin alike; the caller's entry tells of it.
+
+    Args:
+        keys: how they begin, as `deliver_once` was given them.
+        now: aware UTC.
+
+    Returns:
+        How many were cancelled.
+    """
+    waiting = Delivery.objects.open().filter(key__startswith=f"once:{keys}")
+    return waiting.update(state=DeliveryState.CANCELLED, closed_at=now)
+
+
 def listed_hosts() -> frozenset[str]:
     """Return the hosts that the operator lists (``CONTROLPLANE_CALLBACK_HOSTS``), lower case."""
     return frozenset(host.lower() for host in settings.CALLBACK_HOSTS)

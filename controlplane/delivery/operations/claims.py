@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Min, OuterRef
 
 from approvals.models import ApprovalRequest
 from audit.actors import System
@@ -26,6 +27,8 @@ from controlplane.delivery.notices import ASKING
 from controlplane.delivery.operations.endpoints import secrets_in_force
 from controlplane.delivery.states import DeliveryState, EndpointState, Means
 
+# Callbacks, and notifications, under way: this many times what one place may have.
+_PLACES = 4
 # Longer than any call: a sender that was killed is followed after this.
 CLAIM = timedelta(seconds=60)
 _BY = System("webhooks")
@@ -42,7 +45,7 @@ class Job:
         delivery_id: of what.
         claim: shows later that it was still ours.
         means: of `controlplane.delivery.states.Means`.
-        endpoint_id: whose; None for one-off callbacks and notifications.
+        places: whose slots it takes while it is under way, see `_places_of`.
         url: where to.
         body: the text.
         headers: signed.
@@ -52,7 +55,7 @@ class Job:
     delivery_id: uuid.UUID
     claim: uuid.UUID
     means: str
-    endpoint_id: uuid.UUID | None
+    places: tuple[Hashable, ...]
     url: str
     body: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -60,13 +63,13 @@ class Job:
 
 
 def claim(*, now: datetime, most: int, each: int, busy: Mapping[Any, int]) -> list[Job]:
-    """Take deliveries that are due, some of each endpoint; a broken endpoint gives one, as a probe.
+    """Take deliveries that are due, some of each place; a broken endpoint gives one, as a probe.
 
     Args:
         now: aware UTC.
         most: how many at most.
-        each: how many of one endpoint may be under way.
-        busy: how many are, by endpoint.
+        each: how many to one endpoint may be under way, and of callbacks how many to one host or of one agent.
+        busy: how many are, by `Job.places`.
     """
     found = _candidates(now=now, most=most, each=each, busy=busy)
     if not found:
@@ -83,9 +86,10 @@ def claim(*, now: datetime, most: int, each: int, busy: Mapping[Any, int]) -> li
 def _candidates(*, now: datetime, most: int, each: int, busy: Mapping[Any, int]) -> list[Delivery]:
     """Read what could be taken, outside a transaction: mostly there is nothing."""
     waiting = Delivery.objects.due(now)
-    found: list[Delivery] = []
-    own = waiting.filter(endpoint=None).order_by("due_at").select_related(*_RELATED)
-    found += own[: max(min(most, each * 4) - busy.get(None, 0), 0)]
+    # Shares of their own: whatever receivers of callbacks do, people are told that something waits for them.
+    notices = waiting.filter(means=Means.NOTICE).order_by("due_at").select_related(*_RELATED)
+    found = list(notices[: max(min(most, each * _PLACES) - busy.get(Means.NOTICE, 0), 0)])
+    found += _callbacks(now=now, most=most - len(found), each=each, busy=busy)
     endpoints = Endpoint.objects.willing(now).filter(Exists(waiting.filter(endpoint=OuterRef("pk"))))
     for endpoint_id, state in endpoints.values_list("pk", "state"):
         share = 1 if state == EndpointState.BROKEN else each
@@ -93,6 +97,30 @@ def _candidates(*, now: datetime, most: int, each: int, busy: Mapping[Any, int])
         if room > 0:
             found += waiting.filter(endpoint=endpoint_id).order_by("due_at", "id").select_related(*_RELATED)[:room]
     return found
+
+
+def _callbacks(*, now: datetime, most: int, each: int, busy: Mapping[Any, int]) -> list[Delivery]:
+    """Read callbacks that could be taken: a host that hangs, or an agent's many, leave room for everybody else's."""
+    waiting = Delivery.objects.due(now).filter(means=Means.CALLBACK)
+    taken = Counter(busy)
+    most = min(most, each * _PLACES - taken[Means.CALLBACK])
+    found: list[Delivery] = []
+    pairs = waiting.order_by().values_list("agent", "host").annotate(first=Min("due_at")).order_by("first")
+    for agent, host in pairs.values_list("agent", "host"):
+        busiest = max(taken["agent", agent], taken["host", host])
+        room = min(each - busiest, most - len(found))
+        if room > 0:
+            of_both = waiting.filter(agent=agent, host=host).order_by("due_at", "id").select_related(*_RELATED)[:room]
+            found += of_both
+            taken.update(place for row in of_both for place in _places_of(row))
+    return found
+
+
+def _places_of(row: Delivery) -> tuple[Hashable, ...]:
+    """Return whose slots a delivery takes while it is under way."""
+    if row.means == Means.CALLBACK:
+        return (Means.CALLBACK, ("agent", row.agent), ("host", row.host))
+    return (row.endpoint_id or Means.NOTICE,)
 
 
 def _is_over(row: Delivery, *, now: datetime) -> bool:
@@ -114,12 +142,13 @@ def _is_over(row: Delivery, *, now: datetime) -> bool:
 
 def _job(row: Delivery, token: uuid.UUID, *, now: datetime) -> Job:
     """Open what is sealed and sign."""
+    places = _places_of(row)
     try:
         if row.means == Means.NOTICE:
             if row.channel is None:
-                return Job(row.pk, token, row.means, None, "", row.body, error="the channel is gone")
+                return Job(row.pk, token, row.means, places, "", row.body, error="the channel is gone")
             address = atrest.open_sealed(row.channel.address, place=row.channel.place("address"))
-            return Job(row.pk, token, row.means, None, address, row.body)
+            return Job(row.pk, token, row.means, places, address, row.body)
         if row.endpoint is not None:
             url, keys = row.endpoint.url, secrets_in_force(row.endpoint, now=now)
         else:
@@ -127,9 +156,9 @@ def _job(row: Delivery, token: uuid.UUID, *, now: datetime) -> Job:
             keys = [atrest.open_sealed(row.secret, place=row.place("secret"))]
     except atrest.Unreadable:
         error = "its secret cannot be decrypted with the installation's keys"
-        return Job(row.pk, token, row.means, row.endpoint_id, "", row.body, error=error)
+        return Job(row.pk, token, row.means, places, "", row.body, error=error)
     headers = signing.signed_headers(message_id=str(row.event_id), body=row.body, keys=keys, now=now)
-    return Job(row.pk, token, row.means, row.endpoint_id, url, row.body, headers)
+    return Job(row.pk, token, row.means, places, url, row.body, headers)
 
 
 @transaction.atomic

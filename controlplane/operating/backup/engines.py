@@ -20,7 +20,9 @@ from controlplane.operating.backup.archive import BackupError
 from controlplane.operating.backup.manifest import Snapshot, take_snapshot
 
 # What Django, and not the client library, understands among the options; and our limits, which a dump must not have.
-_NOT_LIBPQ = frozenset({"options", "pool", "isolation_level", "assume_role", "server_side_binding"})
+_NOT_LIBPQ = frozenset(
+    {"options", "pool", "isolation_level", "assume_role", "server_side_binding", "prepare_threshold"}
+)
 _MAJOR = re.compile(r"\b(\d+)(?:\.\d+|devel|beta|rc)")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.operating.metrics import counts
+from controlplane.turnstile import ARRIVED
 
 # Addresses that lead nowhere are countless; they share one name.
 NO_ROUTE = "none"
@@ -25,7 +26,7 @@ class CountedRequests:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, then count."""
-        began = time.perf_counter()
+        began = request.META.get(ARRIVED) or time.perf_counter()
         response = self.get_response(request)
         match = request.resolver_match
         counts.answered(

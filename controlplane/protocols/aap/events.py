@@ -73,7 +73,7 @@ def _notify(instance: Instance, seen: Seen, now: datetime) -> int:
     }
     try:
         deliver_once(
-            key=f"aap:{instance.id}:{seen.id}",
+            key=f"{instance.messages}{seen.id}",
             url=atrest.open_sealed(instance.url, place=instance.place("url")),
             body=body,
             kind=KIND,

@@ -20,7 +20,7 @@ from audit.ids import new_id
 from audit.refusals import Conflict, Flooded, KeyReused, Malformed, Missing, Refusal, invalid
 from audit.transitions import note
 from controlplane import atrest
-from controlplane.delivery.operations.callbacks import listed_hosts
+from controlplane.delivery.operations.callbacks import cancel_once, listed_hosts
 from controlplane.delivery.signing import signed_headers
 from controlplane.gateway.answers import moment
 from controlplane.gateway.bodies import convert
@@ -28,10 +28,12 @@ from controlplane.outgoing import Guard, Unreachable, UnsafeUrl, read_url
 from controlplane.protocols.aap.models import Instance
 from registry.authentication import Principal
 from registry.models import AgentKey
+from runs.redaction import redact_text
 
 MOST_INSTANCES: Final = 20
 _SECONDS: Final = 10.0
 _AT_ONCE: Final = 2
+_LONGEST_NAME: Final = 200
 _SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 _DOMAIN: Final = "acp.aap.instance.v1"
 
@@ -51,7 +53,9 @@ class Delivery(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 class Wanted(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Body of ``POST /v1/instances``."""
 
-    instance_name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | msgspec.UnsetType = msgspec.UNSET
+    instance_name: Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST_NAME)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
     delivery: Delivery | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -189,7 +193,7 @@ async def _verify(delivery: Delivery, identity: UUID, guard: Guard, *, now: date
         raise VerificationFailed from error
     try:
         came_back = json.loads(reply.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         came_back = None
     if reply.status != 200 or came_back != {"challenge": challenge}:
         raise VerificationFailed
@@ -209,7 +213,9 @@ def register(
         wanted: what was asked for.
         now: aware UTC.
     """
-    name = wanted.instance_name if isinstance(wanted.instance_name, str) else f"{principal.agent}-{str(identity)[-8:]}"
+    # The agent's own words, as everywhere without secrets: the trail keeps them for ever.
+    said = wanted.instance_name
+    name = redact_text(said)[:_LONGEST_NAME] if isinstance(said, str) else f"{principal.agent}-{str(identity)[-8:]}"
     instance = Instance(
         id=identity, agent_id=principal.agent_id, environment=principal.environment, team=principal.team, name=name,
         key_id=principal.public_id, idempotency_key=key, body_digest=body_digest, created_at=now,
@@ -238,7 +244,7 @@ def find_instance(*, principal: Principal, instance_id: UUID) -> Instance:
 
 @transaction.atomic
 def remove(*, principal: Principal, instance_id: UUID, now: datetime) -> None:
-    """Tell an instance nothing more. The agent's key, which people issued, is theirs to revoke.
+    """Tell an instance nothing more: what waits for its receiver is cancelled. The agent's key is people's to revoke.
 
     Raises:
         Missing: there never was one.
@@ -247,7 +253,8 @@ def remove(*, principal: Principal, instance_id: UUID, now: datetime) -> None:
     if found is None:
         raise Missing
     if Instance.objects.filter(pk=instance_id, removed_at=None).update(removed_at=now, url="", secret="") == 1:
-        note(found, kind="aap_instance.removed", by=principal, now=now)
+        cancelled = cancel_once(keys=found.messages, now=now)
+        note(found, kind="aap_instance.removed", by=principal, now=now, details={"cancelled": cancelled})
 
 
 def told(instance: Instance) -> dict[str, Any]:

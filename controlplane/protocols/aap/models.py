@@ -74,6 +74,11 @@ class Instance(models.Model):
         """The slug of the team at that time."""
         return self.team
 
+    @property
+    def messages(self) -> str:
+        """How the keys of what its receiver is told begin."""
+        return f"aap:{self.id}:"
+
     def place(self, column: str) -> str:
         """Say where a secret stands, for `controlplane.atrest`."""
         return f"aap_instance/{self.id}/{column}"

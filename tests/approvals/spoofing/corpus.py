@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-KNOWN = frozenset({"acme.com", "paypal.com", "example.org", "github.com"})
+from controlplane.console.approvals.lookalikes import Domains
+
+KNOWN = Domains({"acme.com", "paypal.com", "example.org", "github.com"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ _INVISIBLE = {
     "em space": "\u2003", "ideographic space": "\u3000", "line separator": "\u2028", "paragraph separator": "\u2029",
     "variation selector": "\ufe0f", "supplementary variation selector": "\U000e0101",
     "tag letter": "\U000e0061", "private use character": "\ue000", "interlinear anchor": "\ufff9",
+    "mongolian free variation selector": "\u180b", "its fourth": "\u180f", "khitan filler": "\U00016fe4",
+    "musical null notehead": "\U0001d159",
 }  # fmt: skip
 
 _HOSTS = {
@@ -72,6 +76,11 @@ _HOSTS = {
     "version six": ("http://[::1]/pay", "an address in numbers"),
     "an odd port": ("https://acme.com:8443/pay", "port 8443"),
     "a known name as a subdomain": ("https://acme.com.evil.example/pay", ">acme.com.evil.example<", ">link<"),
+    "a scheme in capitals": ("HTTPS://acrne.com/pay", "looks like acme.com: is drawn like it", ">link<"),
+    "another scheme": ("wss://acrne.com/pay", "looks like acme.com: is drawn like it", ">link<"),
+    "no scheme at all": ("//acrne.com/pay", "looks like acme.com: is drawn like it", ">link<"),
+    "a name that programs link": ("see www.acrne.com/pay", "looks like acme.com: is drawn like it", ">link<"),
+    "an address in another alphabet": ("оре@acme.com", "not plain letters before @", ">address<"),
     "a full stop that is none": ("https://acme。com/pay", ">link<", "not plain letters"),
 }
 
@@ -80,6 +89,13 @@ _TEXTS = {
     "a script link": ("javascript:alert(1)", "a javascript: link"),
     "a file link": ("file:///etc/passwd", "a file: link"),
     "markdown that says another host": ("[acme.com](https://evil.example/x)", "says acme.com, leads to evil.example"),
+    "markdown without a scheme": ("[https://acme.com](//evil.example/x)", "says acme.com, leads to evil.example"),
+    "markdown in brackets": ("[acme.com](<https://evil.example/x>)", "says acme.com, leads to evil.example"),
+    "an anchor over two lines": (
+        '<a\nhref="//evil.example/x">https://acme.com</a>',
+        "says acme.com, leads to evil.example",
+    ),
+    "a dot on a dotted letter": ("ji\u0307m@acme.com", "a mark drawn over its letter"),
     "an anchor that says another host": (
         '<a href="https://evil.example/x">https://acme.com</a>',
         "says acme.com, leads to evil.example",

@@ -12,7 +12,6 @@ from django.template.loader import render_to_string
 
 from approvals.risk import assess
 from controlplane.console.approvals.findings import find
-from controlplane.console.approvals.lookalikes import look_alike
 from controlplane.console.approvals.marking import Tag, hosts_in, lay_out, tags_of_host, text_of
 from controlplane.console.approvals.marks import Marked
 from controlplane.console.text import is_hidden, pretty
@@ -23,7 +22,7 @@ RISK = assess(capability="read", data_classes=(), amount=None, units=1, new_dest
 
 
 def _said(host: str) -> tuple[Tag, ...]:
-    look = look_alike(host.lower(), KNOWN)
+    look = KNOWN.look_alike(host.lower())
     said = tags_of_host(host)
     return (Tag("bad", f"looks like {look.known}: {look.how}"), *said) if look else said
 
@@ -64,12 +63,16 @@ def _shown_whole_and_inert(trick: Trick, page: str) -> None:
 def test_plain_words_bear_no_mark() -> None:
     """Marks that are everywhere are read nowhere."""
     for text in ("Dear Jane, please find enclosed …", "Zürich, 3 von 4 Stück", "Привет, Анна", "naïve café", "a.b.c",
-                 "Meet at 10:30 (room 4.12)", "x < y and y > z", "[see below] (page 3)"):  # fmt: skip
+                 "Meet at 10:30 (room 4.12)", "either // or", "see www.example.org", "x < y and y > z",
+                 "[see below] (page 3)"):  # fmt: skip
         assert find(rfc8785.dumps(text).decode(), {}) == [], text
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["a", "a@", "1,", "$1", " ", "[", "<a href=", "a@b.", "аb", "a\u0301\u0301", ".pdf"])
+@pytest.mark.parametrize(
+    "text",
+    ["a", "a@", "1,", "$1", " ", "[", "<a href=", "href=", "//a.", "www.a ", "a@b.", "аb", "a\u0301\u0301", ".pdf"],
+)
 def test_a_hostile_text_costs_no_more_than_its_length(text: str) -> None:
     """Sixteen times the text takes about sixteen times as long; what backtracks takes 256 times."""
     short = _steps(text * (16_384 // len(text)))

@@ -9,7 +9,7 @@ import pytest
 
 from audit import sql
 from audit.models import Entry
-from policies.models import Decision
+from policies.models import Decision, Revision
 from registry.models import Agent
 from registry.operations import create_version, grant_publish, pause_agent, promote
 from tests.controlplane.api.callers import Caller, person, pointers, problem, rows
@@ -149,6 +149,24 @@ def test_who_may_publish_over_every_matched_agent_may_publish(ruled: World) -> N
     assert (restored.status_code, restored.json()["restores"]) == (201, 1)
     problem(caller.send("POST", f"/policies/{draft['number'] + 7}/publish", {"reason": "r"}, If_Match=tag), 404)
     problem(caller.send("POST", f"/policies/{restored.json()['number']}/rollback", {"reason": "r"}), 404)
+
+
+@pytest.mark.parametrize("scope", [{"teams": "billing"}, {"agents": "not-yet"}, {"agents": ["job-applier", "not-yet"]}])
+def test_whom_nobody_is_yet_only_administrators_publish_over(ruled: World, scope: dict[str, Any]) -> None:
+    grant_publish(team=ruled.team, user=ruled.operator, by=ruled.admin, now=sql.now())
+    before = Revision.objects.get(state="published")
+    ahead = {"ahead": {"applies_to": scope, "mode": "enforce", "rules": [{"allow": {"name": "everything"}}]}}
+    for who, status in (("operator", 403), ("admin", 200)):
+        caller = person(getattr(ruled, who))
+        drafted = caller.send("POST", "/policies", {"policies": {**before.document, **ahead}})
+        path = f"/policies/{drafted.json()['number']}/publish"
+        assert caller.send("POST", path, {"reason": "early"}, If_Match=drafted["ETag"]).status_code == status
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_simulating_at_the_ends_of_the_calendar_answers(ruled: World, at: str) -> None:
+    body = {"agent": "job-applier", "action": MAIL, "at": at}
+    assert person(ruled.admin).send("POST", "/policies/simulate", body).status_code in {200, 422}
 
 
 def test_a_bad_document_is_refused_with_pointers_into_the_body(ruled: World) -> None:

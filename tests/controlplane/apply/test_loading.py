@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.apply.dumping import dump
-from controlplane.apply.loading import MAX_CHARACTERS, load
+from controlplane.apply.loading import MAX_CHARACTERS, Loaded, load, read_slowly
 from controlplane.apply.problems import DocumentRefused
 from tests.controlplane.apply.conftest import EXAMPLE
 
@@ -99,3 +101,81 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(DocumentRefused):
         load(text)
+
+
+def told(read: Callable[[str], Loaded], text: str) -> object:
+    """Return the document with its lines, or its defects with theirs."""
+    try:
+        loaded = read(text)
+    except DocumentRefused as refusal:
+        return refusal.errors, refusal.located
+    # JSON tells 1 from True.
+    return json.dumps(loaded.value), loaded.lines
+
+
+# What the parsers read differently, and what both must refuse.
+HOSTILE = (
+    "a:\tb",
+    "a:\n\t- b",
+    "a: 'x\x85y'\nb: 1",
+    "a: \x85b",
+    "# c\u2028b: 1",
+    "a: 'x\u2029y'\nb: 1",
+    "\ufeffa: 1",
+    "? ",
+    "---",
+    "a:\n",
+    "{a? : b}",
+    "{x?y: b}",
+    "|#",
+    ">#x",
+    "a: |\n  x\nb: >-\n  y",
+    "a: |\n  x\n y",
+    "? |\n  a\n: b",
+    "%YAML 1.1\n---\na: 1",
+    "a: %x",
+    "a: @x",
+    "a: *x:",
+    "a: &x [*x]",
+    "a: !!x y",
+    "a: !<x> y",
+    "<<: {a: 1}",
+    "a: &a {b: 1}\nc:\n  <<: *a",
+    "a: 1\nb: 2\na: 3",
+    "a: 1\n---\nb: 2",
+    "a: 123456789012345678901234567890",
+    "a: 2026-12-25",
+    "a: 2026-12-25T10:00:00Z",
+    "a: yes",
+    "a: 010",
+    "a: ''\nb: \"\"",
+    "a: [b]]",
+    "a: 'x",
+    "{a: 1, b}",
+    "{a:1}",
+    "'a':'b'",
+    'a: "\\ud800"',
+    'a: "\\0"',
+    "a: '\x00'",
+    "a: b\n\x0bc",
+    "a: '\ud800'",
+    "a: \U0001f600",
+    "a: b\r\nc: [d,\r\n  e: f]",
+    "a: b\rc: d: e",
+    "a: " + "[" * 40 + "]" * 40,
+    "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9)),
+)
+
+
+@pytest.mark.parametrize("text", [EXAMPLE, dump(load(EXAMPLE).value), *HOSTILE])
+def test_both_parsers_tell_the_same(text: str) -> None:
+    assert told(load, text) == told(read_slowly, text)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*EXAMPLE.split(" ")[:40], *"?|>#&*!%@-:,[]{}\"'\n\t\x85", ": ", "- ", "\n  "]), max_size=12
+    ).map("".join)
+)
+def test_both_parsers_tell_the_same_of_odd_pieces(text: str) -> None:
+    assert told(load, text) == told(read_slowly, text)

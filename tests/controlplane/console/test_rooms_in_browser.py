@@ -21,6 +21,7 @@ from registry.models import User
 from tests.browser import page
 from tests.controlplane.console.scene import BIDI, POLICIES, Scene, make_scene
 from tests.controlplane.console.test_in_browser import sideways
+from tests.controlplane.console.test_reviewing import queue as set_queue
 from tests.world import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -46,6 +47,20 @@ def know(scene: Scene, destination: str) -> None:
     KnownDestination.objects.create(
         agent=scene.world.agent, destination=destination, digest=digest_of(destination), first_at=scene.now
     )
+
+
+def test_the_button_for_several_leads_to_their_page(scene: Scene, live_server: LiveServer) -> None:
+    set_queue(scene, bulk_limit=3)
+    rows = [scene.hold(), scene.hold()]
+    with page() as opened:
+        log_in(opened, live_server, scene.world.reviewer)
+        opened.goto(f"{live_server.url}{page_of(rows[0])}")
+        opened.get_by_role("link", name="Approve up to 2 alike…").click()
+        expect(opened).to_have_url(re.compile("/do/bulk/"))
+        opened.locator("[data-end]").scroll_into_view_if_needed()
+        opened.mouse.wheel(0, 4000)
+        opened.get_by_role("button", name="Approve what is ticked").click()
+        expect(opened.get_by_text("2 approvals of 2 counted.").first).to_be_visible()
 
 
 def test_no_vote_before_the_end_of_the_bytes_was_seen(scene: Scene, live_server: LiveServer) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from agentapprovalprotocol import Receiver
 from agentapprovalprotocol.receiver import new_secret
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from approvals.models import ApprovalRequest
 from approvals.operations import expire_request
@@ -16,9 +18,16 @@ from approvals.states import Verdict
 from audit import sql
 from audit.actors import System
 from audit.models import Entry
+from audit.operations import seal
+from controlplane import atrest
 from controlplane.delivery.models import Delivery
+from controlplane.delivery.readers import BATCH
+from controlplane.protocols.aap.events import READER
+from controlplane.protocols.aap.instances import MOST_INSTANCES
 from controlplane.protocols.aap.models import Instance
+from controlplane.protocols.aap.tasks import follow_trail
 from tests.delivery.sink import Sink
+from tests.delivery.steps import read_on
 from tests.protocols.aap.receiving import address, answer_with, deliver
 from tests.protocols.aap.scene import FORM, MAIL, Framework, decide, error, framework
 from tests.world import World, make_key
@@ -98,7 +107,9 @@ def test_the_same_key_gives_the_same_instance_and_asks_nobody_again(agent: Frame
     assert Instance.objects.count() == 1
 
 
-@pytest.mark.parametrize("way", ["another challenge", "a bare 200", "204", "refuses", "redirects", "foreign secret"])
+@pytest.mark.parametrize(
+    "way", ["another challenge", "a bare 200", "204", "refuses", "redirects", "foreign secret", "nests without end"]
+)
 def test_who_does_not_expect_it_is_not_kept(agent: Framework, sink: Sink, way: str) -> None:
     receiver = _expecting(sink)
     wanted = _wanted(sink, receiver)
@@ -110,6 +121,8 @@ def test_who_does_not_expect_it_is_not_kept(agent: Framework, sink: Sink, way: s
         sink.says(204)
     elif way == "refuses":
         receiver.registration_id = "other"
+    elif way == "nests without end":
+        sink.says(200, b"[" * 4096)
     elif way == "redirects":
         sink.says(302, Location=address(sink))
     else:
@@ -161,6 +174,28 @@ def test_a_removed_instance_is_told_nothing_more(world: World, agent: Framework,
     assert Entry.objects.filter(kind="aap_instance.removed").count() == 1
 
 
+def test_what_waits_for_a_removed_receiver_is_never_sent(world: World, agent: Framework, sink: Sink) -> None:
+    first = _provision(agent, _wanted(sink, _expecting(sink)), key="first")
+    _provision(agent, {**_wanted(sink, _expecting(sink)), "instance_name": "other"}, key="second")
+    agent.ask("a", FORM)
+    read_on(READER, now=sql.now())
+    assert Delivery.objects.open().count() == 2
+    agent.send("DELETE", f"/instances/{first['instance']['id']}")
+    (waits,) = Delivery.objects.open()
+    assert first["instance"]["id"] not in waits.key
+    entry = Entry.objects.get(kind="aap_instance.removed")
+    assert json.loads(entry.details)["cancelled"] == 1
+
+
+def test_a_secret_in_an_instances_name_is_not_kept(agent: Framework) -> None:
+    secret = "sk-proj-" + "a1B2c3D4" * 6
+    made = _provision(agent, {"instance_name": f"laptop {secret}"})
+    assert made["instance"]["name"].startswith("laptop ")
+    assert secret not in made["instance"]["name"]
+    assert secret not in Instance.objects.get().name
+    assert secret not in Entry.objects.get(kind="aap_instance.provisioned").details
+
+
 def test_an_answer_by_time_is_told_too(world: World, agent: Framework, sink: Sink) -> None:
     _provision(agent, _wanted(sink, _expecting(sink)))
     asked = agent.ask("a", {**MAIL, "timeout": "1s"}).json()
@@ -170,3 +205,24 @@ def test_an_answer_by_time_is_told_too(world: World, agent: Framework, sink: Sin
     assert deliver() == 1
     event = json.loads(sink.received[-1].body)
     assert (event["request_id"], event["created_at"]) == (asked["id"], asked["deadline_at"])
+
+
+def test_however_many_are_told_no_transaction_tells_hundreds(world: World, agent: Framework) -> None:
+    for number in range(MOST_INSTANCES):
+        _provision(agent, {"instance_name": f"laptop {number}"}, key=f"i{number}")
+    for row in Instance.objects.all():
+        row.url = atrest.seal("https://hooks.example.com/x", place=row.place("url"))
+        row.secret = atrest.seal(new_secret(), place=row.place("secret"))
+        row.save()
+    for number in range(30):
+        agent.ask(f"a{number}", FORM)
+    seal(now=sql.now(), everything=True)
+    with CaptureQueriesContext(connection) as seen:
+        assert follow_trail() == 30 * MOST_INSTANCES
+    written = [0]
+    for query in seen:
+        if query["sql"].startswith('UPDATE "delivery_cursor"'):
+            written.append(0)
+        written[-1] += query["sql"].startswith('INSERT INTO "delivery_delivery"')
+    assert sum(written) == 30 * MOST_INSTANCES
+    assert max(written) <= BATCH
