@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django_filters as df
@@ -42,6 +42,11 @@ class MomentField(forms.Field):
         except (ValueError, OverflowError):
             pass
         raise ValidationError("Send an ISO 8601 time with its offset from UTC.")
+
+
+def earlier(moment: datetime, by: timedelta) -> datetime:
+    """Return the moment that lies so much earlier; the first of all where there is none."""
+    return moment - min(by, moment - datetime.min.replace(tzinfo=UTC))
 
 
 class Since(df.IsoDateTimeFilter):

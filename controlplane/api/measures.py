@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from approvals.measures import queues_measured, require_measures, reviewers_measured
 from approvals.models import Queue
 from audit import sql
-from controlplane.api.filters import Since, Until, Word
+from controlplane.api.filters import Since, Until, Word, earlier
 from controlplane.api.people import ListView, person_of, reads
 from registry.models import User
 
@@ -59,7 +59,7 @@ class _Period(df.FilterSet):
         """Return the bounds, who looks, and the time."""
         now = sql.now()
         until = self.form.cleaned_data["until"] or now
-        since = self.form.cleaned_data["since"] or until - PERIOD
+        since = self.form.cleaned_data["since"] or earlier(until, PERIOD)
         assert self.request is not None
         return {"for_user": person_of(self.request), "since": since, "until": until, "now": now}
 

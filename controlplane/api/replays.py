@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from audit import sql
 from controlplane.api import shapes
 from controlplane.api.bodies import read_struct
-from controlplane.api.filters import Choice, Since, Until, Word
+from controlplane.api.filters import Choice, Since, Until, Word, earlier
 from controlplane.api.people import DetailView, ListView, find, person_of, reads
 from controlplane.api.policies import readable
 from controlplane.operating.replaying import request_replay
@@ -113,7 +113,7 @@ class ReplaysView(ListView):
         now = sql.now()
         until = body.until or now
         replay = request_replay(
-            revision=revision, since=body.since or until - USUAL, until=until, by=person_of(request), now=now,
+            revision=revision, since=body.since or earlier(until, USUAL), until=until, by=person_of(request), now=now,
             tell=tell_replay,
         )  # fmt: skip
         return Response(ReplayRowShape(replay).data, status=201)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import connection
 
 from audit import sql
@@ -70,7 +70,8 @@ def reasons_as_json(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    # With the interpreter's own spaces: on SQLite decisions are found by how their reasons are written.
+    return json.dumps(value) if value else "[]"
 
 
 def write_decision(*, new: NewDecision, by: Acting, now: datetime) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,6 +33,8 @@ from registry.models import Agent, Catalogue, Team, User
 
 MOST_AT_ONCE: Final = 3
 LONGEST: Final = timedelta(days=400)
+# What ids can say; windows before a replay's period are read as well.
+_FIRST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 SLICE: Final = timedelta(seconds=1.5)
 ROWS: Final = 500
 _TASK: Final = "replay"
@@ -82,6 +84,8 @@ def start_replay(*, revision: Revision, since: datetime, until: datetime, by: Us
     permissions.may_draft(by)
     if since >= until:
         raise invalid("/until", "empty_period", "The period must end after it begins.")
+    if since < _FIRST:
+        raise invalid("/since", "too_early", "Nothing was decided before 1970-01-02.")
     if until > now:
         raise invalid("/until", "not_over", "The period must be over.")
     if until - since > LONGEST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -229,7 +229,9 @@ def test_who_drafts_nothing_replays_nothing(world: World, who: str) -> None:
 
 def test_a_period_must_be_over_and_not_empty(world: World) -> None:
     now, revision = sql.now(), draft(world)
-    for since, until in ((now, now), (now, now + timedelta(1)), (now - timedelta(500), now)):
+    first = datetime.min.replace(tzinfo=UTC)
+    periods = ((now, now), (now, now + timedelta(1)), (now - timedelta(500), now), (first, first + timedelta(1)))
+    for since, until in periods:
         with pytest.raises(Invalid):
             start_replay(revision=revision, since=since, until=until, by=world.admin, now=now)
 

@@ -31,6 +31,8 @@ def test_figures_are_read_and_bounded_by_the_period(installation: Installation) 
     assert [(row["reviewer"], row["decided"], row["waiting"]) for row in rows] == [
         ("second-reviewer", 0, 1), ("talent-lead", 0, 1), ("talent-reviewer", 1, 1),
     ]  # fmt: skip
+    for first in ("reviewers", "queue-loads"):
+        assert client.get(f"/api/v1/{first}?until=0001-01-01T00:00:00Z").status_code == 200
     early = client.get("/api/v1/reviewers?until=2020-01-01T00:00:00Z&reviewer=talent-reviewer").json()["results"]
     assert [(row["decided"], row["mean_ms"]) for row in early] == [(0, None)]
     paged = client.get("/api/v1/reviewers?page_size=1&ordering=-username").json()
