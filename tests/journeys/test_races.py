@@ -19,6 +19,7 @@ from approvals.operations.requests import current_revision
 from audit import sql
 from costs.models import BudgetPeriod
 from policies.models import Admission, Decision
+from policies.operations import publish_set
 from registry.models import Agent, User
 from registry.operations import pause_agent
 from tests.journeys import crew, jobs
@@ -173,28 +174,41 @@ def test_a_deny_budget_admits_nothing_beyond_its_limit(scale: Scale) -> None:
     assert _caught(twin_overspends)
 
 
-@pytest.mark.parametrize("job", ["ask_until_denied", "naive_pause"])
-def test_a_pause_is_seen_by_the_very_next_ask(scale: Scale, job: str) -> None:
-    installation = build()
-    paused: list[float] = []
+def _pause(by: User) -> None:
+    agent = Agent.objects.select_related("team").get()
+    pause_agent(agent=agent, reason="test", by=by, now=sql.now())
 
-    def pause_soon() -> None:
+
+def _publish(by: User) -> None:
+    # In the place of the one that allows, with its tests.
+    policies = {"job-applications": {"rules": [{"forbid": {"name": "all"}}]}}
+    publish_set(policies=policies, queues={"outreach"}, by=by, now=sql.now(), reason="test")
+
+
+@pytest.mark.parametrize("stop", [_pause, _publish])
+@pytest.mark.parametrize("job", ["ask_until_denied", "naive_pause"])
+def test_a_pause_and_a_policy_are_seen_by_the_very_next_ask(
+    scale: Scale, job: str, stop: Callable[[User], None]
+) -> None:
+    installation = build()
+    stopped: list[float] = []
+
+    def stop_soon() -> None:
         try:
             ends = time.monotonic() + 60
             while Decision.objects.count() < scale.crew and time.monotonic() < ends:
                 pass
-            agent = Agent.objects.select_related("team").get()
-            pause_agent(agent=agent, reason="test", by=installation.admin, now=sql.now())
-            paused.append(time.monotonic())
+            stop(installation.admin)
+            stopped.append(time.monotonic())
         finally:
             connection.close()
 
     order = {"key": installation.key, "body": FORM, "seconds": 30 if job == "ask_until_denied" else 1}
-    pauser = threading.Thread(target=pause_soon)
-    pauser.start()
+    stopper = threading.Thread(target=stop_soon)
+    stopper.start()
     seen = crew.run(job, [order] * scale.crew)
-    pauser.join()
-    late = [effect for one in seen for begun, effect in one if begun > paused[0]]
+    stopper.join()
+    late = [effect for one in seen for begun, effect in one if begun > stopped[0]]
     if job == "naive_pause":
         assert "allow" in late
     else:
