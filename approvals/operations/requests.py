@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 
 from approvals.amounts import amount_to_confirm, require_amount
 from approvals.models import ActionRevision, ApprovalRequest, Queue, Vote
@@ -230,15 +230,12 @@ def vote(
     return request
 
 
-def _readings(request: ApprovalRequest, by: User, digest: str) -> QuerySet[Entry]:
-    """Return when a person opened certain bytes; the trail knows."""
-    entries = Entry.objects.about(request.audit_type, request.audit_id)
-    return entries.filter(kind="payload.read", actor_id=by.username, after_digest=digest)
-
-
 def _time_taken(request: ApprovalRequest, by: User, digest: str, *, now: datetime) -> int | None:
-    """Return the milliseconds since the person first opened these bytes."""
-    at = _readings(request, by, digest).order_by("id").values_list("at", flat=True).first()
+    """Return the milliseconds since the person first opened these bytes; the trail knows."""
+    opened = Entry.objects.about(request.audit_type, request.audit_id).filter(
+        kind="payload.read", actor_id=by.username, after_digest=digest
+    )
+    at = opened.order_by("id").values_list("at", flat=True).first()
     return None if at is None else max(0, int((now - at).total_seconds() * 1000))
 
 

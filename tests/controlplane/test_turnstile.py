@@ -75,6 +75,7 @@ def test_without_a_turnstile_all_would_decide_at_once() -> None:
         {"CONTENT_LENGTH": ""},
         {"CONTENT_LENGTH": "0"},
         {"CONTENT_LENGTH": "1001"},
+        {"CONTENT_LENGTH": "0000000011001"},
         {"CONTENT_LENGTH": "-2"},
         {"CONTENT_LENGTH": "²"},
         {"PATH_INFO": "/api/v1/runs"},
