@@ -203,7 +203,7 @@ def vote(
             "digest": digest,
             "comment": comment,
             "at": now,
-            "took_ms": _time_taken(request, by, digest, now=now),
+            "took_ms": _milliseconds(first_opened(request, by, digest), now=now),
         },
     )
     note(
@@ -230,13 +230,16 @@ def vote(
     return request
 
 
-def _time_taken(request: ApprovalRequest, by: User, digest: str, *, now: datetime) -> int | None:
-    """Return the milliseconds since the person first opened these bytes; the trail knows."""
+def first_opened(request: ApprovalRequest, by: User, digest: str) -> datetime | None:
+    """Return when a person first opened these bytes, as the trail knows it; None where they never did."""
     opened = Entry.objects.about(request.audit_type, request.audit_id).filter(
         kind="payload.read", actor_id=by.username, after_digest=digest
     )
-    at = opened.order_by("id").values_list("at", flat=True).first()
-    return None if at is None else max(0, int((now - at).total_seconds() * 1000))
+    return opened.order_by("id").values_list("at", flat=True).first()
+
+
+def _milliseconds(since: datetime | None, *, now: datetime) -> int | None:
+    return None if since is None else max(0, int((now - since).total_seconds() * 1000))
 
 
 def grant_approved(*, request: ApprovalRequest, digest: str, by: Acting, now: datetime) -> None:

@@ -11,12 +11,13 @@ from django.http import QueryDict
 from approvals.amounts import amount_to_confirm
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import cancel_request, read_bytes, revoke_grant, settle_unknown, vote
-from approvals.operations.requests import current_revision
-from approvals.permissions import may_revoke, require_edit, require_vote
+from approvals.operations.requests import current_revision, first_opened
+from approvals.permissions import may_read_bytes, may_revoke, require_edit, require_vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit.canonical import dumps, loads
 from audit.refusals import Conflict, Forbidden, PreconditionFailed
 from controlplane import gateway
+from controlplane.console import formats
 from controlplane.console.admins import list_of
 from controlplane.console.approvals.beside import next_for
 from controlplane.console.approvals.page import editable
@@ -150,13 +151,28 @@ class Approve(HeldDialog):
 
     form_class = Approving
 
+    def check(self) -> None:
+        """Refuse whoever came by a link and has not opened the bytes.
+
+        Raises:
+            Conflict: they were never opened by this person.
+        """
+        super().check()
+        if first_opened(self.row, self.user, current_revision(self.row).digest) is None:
+            raise Conflict("Open the request first: you approve the bytes you read.")
+
     def words(self) -> Words:
         """Name the effect."""
         verb, agent = self.row.decision.verb, self.row.agent.slug
+        facts = current_revision(self.row).facts
+        # As on the page: whoever may not read the bytes is told how many destinations there are. A form that is sent
+        # comes here before anything is checked.
+        readable = may_read_bytes(self.row, self.user)
+        reach = reach_of(facts) if readable else formats.plural(len(facts["destinations"]), "destination")
         return Words(
             f"Approve {verb} of {agent}?",
             (
-                f"It goes to {named(reach_of(current_revision(self.row).facts))}.",
+                f"It goes to {named(reach)}.",
                 "When the last approval is in, the agent may execute the bytes you read, once, within 15 minutes.",
                 "Policy, limits and budget are checked again at that moment.",
             ),

@@ -64,6 +64,7 @@ def test_others_see_size_and_digest_only(scene: Scene, visit: Visit) -> None:
 def test_approve_grants_and_says_so(scene: Scene, visit: Visit) -> None:
     request = scene.hold()
     client = visit(scene.world.reviewer)
+    assert client.get(page_of(request)).status_code == 200
     assert "Approve email.send" in client.get(f"{page_of(request, 'approve')}?revision=1").content.decode()
     answer = send(client, request, "approve", comment="Looks right.")
     assert answer.headers["Location"] == list_of(ApprovalRequest)
@@ -74,6 +75,17 @@ def test_approve_grants_and_says_so(scene: Scene, visit: Visit) -> None:
     after = client.get(page_of(request)).content.decode()
     assert "jane@acme.com" not in after
     assert "Looks right." in after
+
+
+def test_a_link_to_the_approval_leads_nowhere_before_the_bytes_were_opened(scene: Scene, visit: Visit) -> None:
+    request, client = scene.hold(), visit(scene.world.reviewer)
+    link = f"{page_of(request, 'approve')}?revision=1"
+    refused = client.get(link)
+    assert refused.status_code == 409
+    assert "you approve the bytes you read" in refused.content.decode()
+    assert 'name="digest"' not in refused.content.decode()
+    assert client.get(page_of(request)).status_code == 200
+    assert 'name="digest"' in client.get(link).content.decode()
 
 
 def test_reject_needs_a_reason_and_closes(scene: Scene, visit: Visit) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from approvals.models import ApprovalRequest
 from approvals.operations import grant_break_glass
+from approvals.operations.requests import current_revision
 from audit.models import Entry
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import FRAGMENT
@@ -65,6 +66,18 @@ def test_origins_are_hidden_with_the_bytes_they_name(scene: Scene, visit: Visit)
     request = scene.hold(provenance={"/subject": "web"})
     assert "/subject" in page(scene, visit, request)
     assert "/subject" not in page(scene, visit, request, who="auditor")
+
+
+def test_a_destination_is_hidden_with_the_bytes_in_the_dialog_as_well(scene: Scene, visit: Visit) -> None:
+    """A form that lacks something is answered before it is asked who sent it."""
+    request = scene.hold()
+    address = current_revision(request).facts["destinations"][0]
+    answers = [
+        visit(user).post(page_of(request, "approve"), {}).content.decode()
+        for user in (scene.world.reviewer, scene.world.auditor)
+    ]
+    assert [address in answer for answer in answers] == [True, False]
+    assert "It goes to 1 destination." in answers[1]
 
 
 def route(scene: Scene, *queues: str) -> None:
