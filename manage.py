@@ -23,6 +23,7 @@ def main():
     bootstrap.ensure(ROOT, for_tests=command == "test")
 
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     from controlplane import environment, keyring
 
@@ -34,7 +35,15 @@ def main():
         sys.exit(str(error))
     except OSError as error:
         sys.exit("CONTROLPLANE_HOME cannot be written to: %s" % error)
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError:
+        # Settings are read by now, and models may be imported.
+        from controlplane.management import preparing
+
+        if told := preparing.obstacle():
+            sys.exit(told)
+        raise
 
 
 if __name__ == "__main__":

@@ -81,7 +81,9 @@ def _postgres(address: str, timeouts: Timeouts) -> dict[str, Any]:
     limits = (
         f"-c statement_timeout={timeouts.statement_seconds}s "
         f"-c lock_timeout={timeouts.lock_seconds}s "
-        "-c idle_in_transaction_session_timeout=60s"
+        "-c idle_in_transaction_session_timeout=60s "
+        # Compiling a statement takes seconds where the planner overrates small tables; no statement here runs so long.
+        "-c jit=off"
     )
     options["options"] = f"{options.pop('options', '')} {limits}".strip()
     options.setdefault("connect_timeout", "5")
@@ -137,11 +139,15 @@ def celery_url(address: str) -> str:
 
 
 def _threshold(text: str) -> int | None:
-    """Read psycopg's ``prepare_threshold``: ``none`` for poolers that do not know prepared statements."""
+    """Read psycopg's ``prepare_threshold``: ``none`` for poolers that do not know prepared statements.
+
+    0 is none that works: after what was rolled back in a pipeline, psycopg tells the server to forget all statements
+    only behind the next one; prepared at once, that one would be believed to be there for as long as the connection.
+    """
     if text == "none":
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 5):
-        raise ValueError("prepare_threshold must be a number or none")
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and int(text)):
+        raise ValueError("prepare_threshold must be a number from 1 on, or none")
     return int(text)
 
 

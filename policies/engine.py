@@ -10,13 +10,16 @@ What a rule does with an action of several destinations:
 * all others, and the hold of a ``review``, bite when any destination matches.
 
 So the answer is the strictest of those that the destinations would get one by one, and nobody gets
-round a rule by adding an innocent recipient. Three more things tighten and never loosen:
+round a rule by adding an innocent recipient. Two more things tighten and never loosen:
 
-* provenance: what an agent says of where its values came from can hold an action, and permits nothing
-  that silence would not have permitted;
 * labels: all labels (declared ∪ catalogue) can make a rule bite, but only the catalogue's own
   can make an ``allow`` or ``review`` permit;
 * units: beyond its ``batch`` a ``review`` permits nothing, and still holds what others permit.
+
+Provenance is what the agent says, and nobody checks it. A rule that fits only by what it says permits
+nothing. But a ``forbid`` or ``review`` over a source bites only where the source was claimed, or, for
+``web``, where nothing was: an agent that claims another one gets round it. Such rules bind agents that
+tell the truth; what must hold for the others stands in a rule without provenance.
 
 A rule with destination patterns does not match an action without destination.
 """

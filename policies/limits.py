@@ -30,6 +30,8 @@ _MEET = (
     "at = CASE WHEN excluded.at > policies_distinct.at THEN excluded.at ELSE policies_distinct.at END"
 )
 _ADMIT = "INSERT INTO policies_admission (key, at, units, decision_id) VALUES (%s, %s, %s, %s)"
+# Locks of one statement: a target list of PostgreSQL's has at most 1664 entries, and a letter may have more recipients.
+_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Exhausted:
 
 
 def lock(demands: Sequence[LimitDemand]) -> datetime:
-    """Hold the limits' locks until the transaction ends, then read the clock, in one round trip.
+    """Hold the limits' locks until the transaction ends, then read the clock; mostly in one round trip.
 
     Args:
         demands: the limits concerned.
@@ -59,10 +61,12 @@ def lock(demands: Sequence[LimitDemand]) -> datetime:
     if not sql.is_postgresql():
         return sql.clock()
     keys = sorted({demand.key for demand in demands})
-    # PostgreSQL evaluates a target list from left to right: locks in key order, the clock last.
-    locks = "pg_advisory_xact_lock(hashtextextended(%s, 1)), " * len(keys)
+    parts = [keys[at : at + _MOST] for at in range(0, len(keys), _MOST)] or [[]]
     with sql.cursor() as cursor:
-        cursor.execute(f"SELECT {locks} clock_timestamp()", keys)
+        for part in parts:
+            # PostgreSQL evaluates a target list from left to right: locks in key order, the clock last.
+            locks = "pg_advisory_xact_lock(hashtextextended(%s, 1)), " * len(part)
+            cursor.execute(f"SELECT {locks} clock_timestamp()", part)
         return sql.read_stamp(cursor.fetchone()[-1])
 
 

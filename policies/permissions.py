@@ -91,40 +91,52 @@ def may_rearm(user: User, firing: Firing) -> None:
 
 
 def may_publish_change(by: User, before: PolicySet, after: PolicySet) -> None:
-    """Let pass whoever may publish over every agent that a changed policy matches, or matched.
+    """Let pass whoever may publish over every agent that a changed policy matches, matched, or would with other tags.
 
     Raises:
-        Forbidden: an agent or a named team is out of their reach; a named agent is not registered.
+        Forbidden: an agent or a named team is out of their reach; a named agent is not registered; it may come to match
+            any team's agents, and a team is out of their reach.
     """
     old, new = before.policies, after.policies
     changed = [slug for slug in {*old, *new} if old.get(slug) != new.get(slug)]
     touched = [policy for slug in changed for policy in (old.get(slug), new.get(slug)) if policy]
     reach = Agent.objects.none()
     for policy in touched:
-        reach |= matched_agents(policy)
+        reach |= _named_agents(policy)
     registry_permissions.may_publish(by, reach.distinct())
     if by.role == Role.ADMIN:
         return
-    # A team without agents, and a name that no agent has yet, match nobody now and somebody else's later.
-    teams = {team for policy in touched for team in policy.applies_to.teams}
-    agents = {agent for policy in touched for agent in policy.applies_to.agents}
+    # A team without agents, and a name that no agent has yet, match nobody now and somebody else's later. What names
+    # neither teams nor agents does so too: any team's agents may get its tags, or be registered.
+    scopes = [policy.applies_to for policy in touched]
+    teams = {team for scope in scopes for team in scope.teams}
+    agents = {agent for scope in scopes for agent in scope.agents}
+    if any(not scope.teams and not scope.agents for scope in scopes):
+        teams |= set(Team.objects.values_list("slug", flat=True))
     registry_permissions.require(
         teams <= set(Team.objects.published_by(by).values_list("slug", flat=True))
         and agents <= set(Agent.objects.filter(slug__in=agents).values_list("slug", flat=True)),
-        "Publishing needs the right to publish over every team that is named, and agents that are registered.",
+        "Publishing needs the right to publish over every team that is named, over every team where neither teams nor "
+        "agents are, and agents that are registered.",
     )
 
 
 def matched_agents(policy: Policy) -> QuerySet[Agent]:
     """Return every agent that a policy can match, as far as its scope says; tags are compared here."""
+    scope, agents = policy.applies_to, _named_agents(policy)
+    if scope.tags:
+        # JSON containment is not portable; the registry is small.
+        tagged = [pk for pk, tags in Agent.objects.values_list("pk", "tags") if set(tags) & set(scope.tags)]
+        agents = agents.filter(pk__in=tagged)
+    return agents
+
+
+def _named_agents(policy: Policy) -> QuerySet[Agent]:
+    """Return every agent of the scope whatever its tags: who operates it may give it others."""
     scope = policy.applies_to
     agents = Agent.objects.all()
     if scope.agents:
         agents = agents.filter(slug__in=scope.agents)
     if scope.teams:
         agents = agents.filter(team__slug__in=scope.teams)
-    if scope.tags:
-        # JSON containment is not portable; the registry is small.
-        tagged = [pk for pk, tags in Agent.objects.values_list("pk", "tags") if set(tags) & set(scope.tags)]
-        agents = agents.filter(pk__in=tagged)
     return agents

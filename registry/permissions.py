@@ -147,7 +147,7 @@ def may_publish(by: Acting, agents: QuerySet[Agent]) -> None:
     foreign = agents.exclude(team__in=teams.values("pk"))
     require(
         teams.exists() and not foreign.exists(),
-        "Publishing needs the right to publish over every agent that is matched.",
+        "Publishing needs the right to publish over every agent that is matched, or would be with other tags.",
     )
 
 

@@ -63,7 +63,7 @@ def translate(execution: object, *, received_at: datetime) -> Execution | Proble
     workflow = _id(execution.get("workflowId"))
     if not identity or not workflow:
         missing = "id" if not identity else "workflowId"
-        return Problem(f"/{missing}", "missing_field", f"An execution has an {missing}.")
+        return Problem(f"/{missing}", "missing_field", f"There is no {missing}; is this an execution of n8n?")
     started_at = _moment(execution.get("startedAt")) or _moment(execution.get("createdAt")) or received_at
     data = _object(execution.get("data"))
     result = _object(data.get("resultData"))

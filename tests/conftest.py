@@ -20,6 +20,16 @@ settings.register_profile("long", settings.get_profile("default"), max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: a worker that meets one at the end works on it while the others have nothing to do."""
+
+    def minutes(item: pytest.Item) -> int:
+        return max((mark.kwargs.get("minutes", 0) for mark in item.iter_markers("long")), default=0)
+
+    items.sort(key=minutes, reverse=True)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory,

@@ -32,7 +32,7 @@ _QUICK = f"{_BOTH_ENGINES} and not slow"
 # Files of which the default tier runs nothing: importing some of them takes seconds.
 _APART = re.compile(r"^pytestmark = .*mark\.(?:slow|long|browser|installation)\b", re.MULTILINE)
 _SMOKE = re.compile(r"mark\.postgres_smoke\b")
-_BROWSER = "browser and not installation"
+_SERVED = "(browser or installation) and not alone"
 _LONG = "long and not browser and not installation"
 
 
@@ -177,8 +177,8 @@ def _run_everything(suite: Suite) -> None:
     suite.check("reference pages", python, "manage.py", "reference", "--check")
     suite.tests("tests on SQLite", *_IN_PARALLEL, "-m", _BOTH_ENGINES)
     suite.tests("long tests on SQLite", *_IN_PARALLEL, "-m", _LONG, may_be_empty=True)
-    suite.tests("browser tests on SQLite", *_IN_PARALLEL, "-m", _BROWSER, may_be_empty=True)
-    suite.tests("installation tests on SQLite", "-m", "installation", may_be_empty=True)
+    suite.tests("browser and installation tests on SQLite", *_IN_PARALLEL, "-m", _SERVED, may_be_empty=True)
+    suite.tests("timed and killed installations on SQLite", "-m", "alone", may_be_empty=True)
     with _engine() as address:
         suite.tests("tests on PostgreSQL", *_IN_PARALLEL, "-m", f"{_BOTH_ENGINES} and not once", DATABASE_URL=address)
         suite.tests(

@@ -34,6 +34,20 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         """Keep what stands in the queues in which this person may vote, or was escalated to one of them."""
         return self.filter(_seated(user))
 
+    def awaiting(self, user: User) -> Self:
+        """Keep what this person may vote on (`permissions.obstacle_to_vote`) and has not, in the present revision."""
+        voted = Vote.objects.filter(request=models.OuterRef("pk"), revision=models.OuterRef("revision"), voter=user)
+        written = ActionRevision.objects.filter(
+            request=models.OuterRef("pk"), number=models.OuterRef("revision"), author=user
+        )
+        mine = Queue.objects.reviewed_by(user)
+        held = ApprovalRequest.queues.through.objects.filter(approvalrequest=models.OuterRef("pk"))
+        by_others = held.filter(queue__in=mine.filter(editor_may_approve=False).values("pk"))
+        by_strangers = held.filter(queue__in=mine.filter(owner_may_approve=False).values("pk"))
+        theirs = self.reviewed_by(user).exclude(asked_by_key_of=user).exclude(models.Exists(voted))
+        theirs = theirs.exclude(models.Exists(written), models.Exists(by_others))
+        return theirs.exclude(models.Exists(by_strangers), agent__owner=user)
+
     def open(self) -> Self:
         """Keep what is pending; whether it is in time is compared at use."""
         return self.filter(state=ApprovalState.PENDING)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar
 
 import django_filters as df
 import msgspec
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,14 +18,22 @@ from controlplane.api import shapes
 from controlplane.api.bodies import read_struct
 from controlplane.api.filters import Choice, Id, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads, visible_rows
+from controlplane.api.tags import read_match
 from controlplane.delivery import operations
 from controlplane.delivery.models import Attempt, Delivery, Endpoint
-from controlplane.delivery.operations import Wanted
+from controlplane.delivery.operations import Wanted, digest_of
 from controlplane.delivery.states import DeliveryState, EndpointState, Means
 from registry.models import Team
 
 Words = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=64)]], msgspec.Meta(max_length=100)]
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
+_IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the webhook that was read."
+)
+_ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names what the webhook is like."
+)
+_ENTITY_TAG = re.compile(r'"([0-9a-f]{64})"')
 
 
 class EndpointShape(s.Serializer[Any]):
@@ -182,7 +191,7 @@ class EndpointsView(ListView):
     orderings = ("-created_at",)
 
     @extend_schema(
-        operation_id="create_webhook", request=ConnectShape,
+        operation_id="create_webhook", parameters=[_ETAG], request=ConnectShape,
         responses={201: NewEndpointShape, **shapes.problems(*_WRITE_PROBLEMS)},
     )  # fmt: skip
     def post(self, request: Request) -> Response:
@@ -200,15 +209,23 @@ class EndpointView(DetailView):
     queryset: ClassVar[Any] = _ENDPOINTS
     serializer_class = EndpointShape
 
+    def show(self, row: Any, *, status: int = 200) -> Response:
+        """Render a webhook, with the ETag that a write has to carry."""
+        return Response(EndpointShape(row).data, status=status, headers=_tag(row))
+
     @extend_schema(
-        operation_id="edit_webhook", request=WantedShape,
-        responses={200: EndpointShape, **shapes.problems(*_WRITE_PROBLEMS)},
+        operation_id="edit_webhook", parameters=[_IF_MATCH, _ETAG], request=WantedShape,
+        responses={200: EndpointShape, **shapes.problems(*_WRITE_PROBLEMS, 412, 428)},
     )  # fmt: skip
     def put(self, request: Request, id: str) -> Response:
-        """Change name, URL and filters; team, state and secrets stay."""
-        body: WantedBody = read_struct(request, WantedBody)
+        """Change name, URL and filters; team, state and secrets stay.
+
+        Refused with 412 where somebody changed them since they were read; state and secrets change no ETag.
+        """
         endpoint = self.find(request, id=id)
-        operations.edit_endpoint(endpoint=endpoint, wanted=body.wanted, by=person_of(request), now=sql.now())
+        seen = read_match(request, _ENTITY_TAG)
+        body: WantedBody = read_struct(request, WantedBody)
+        operations.edit_endpoint(endpoint=endpoint, wanted=body.wanted, by=person_of(request), now=sql.now(), seen=seen)
         return self.show(endpoint)
 
     @extend_schema(
@@ -349,4 +366,8 @@ class CancelDeliveryView(DeliveryAct):
 
 def _issued(issued: operations.Issued) -> Response:
     shown = {**EndpointShape(issued.endpoint).data, "secret": issued.secret}
-    return Response(shown, status=201, headers={"Cache-Control": "no-store"})
+    return Response(shown, status=201, headers={"Cache-Control": "no-store", **_tag(issued.endpoint)})
+
+
+def _tag(endpoint: Endpoint) -> dict[str, str]:
+    return {"ETag": f'"{digest_of(endpoint)}"'}

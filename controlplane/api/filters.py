@@ -45,8 +45,10 @@ class MomentField(forms.Field):
 
 
 def earlier(moment: datetime, by: timedelta) -> datetime:
-    """Return the moment that lies so much earlier; the first of all where there is none."""
-    return moment - min(by, moment - datetime.min.replace(tzinfo=UTC))
+    """Return the moment that lies so much earlier, in UTC; the first of all where there is none."""
+    first = datetime.min.replace(tzinfo=UTC)
+    # From there on: at the ends of the calendar other zones have no local time for it.
+    return first + max(moment - first - by, timedelta())
 
 
 class Since(df.IsoDateTimeFilter):

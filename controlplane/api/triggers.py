@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import django_filters as df
 import msgspec
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import sql
-from audit.refusals import Conflict
 from controlplane.api import shapes
 from controlplane.api.bodies import read_struct
 from controlplane.api.filters import Choice, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads, visible_rows
+from controlplane.api.tags import read_match
 from policies.models import Firing, Trigger
 from policies.operations import rearm, save_trigger, try_trigger
 from policies.operations.triggers import definition_of
 from policies.states import FiringState, Measure, TriggerMode
 
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
+_GUARDED_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 415, 422, 428)
+_IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the trigger that was read."
+)
+_ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names what the trigger says."
+)
+_ENTITY_TAG = re.compile(r'"([0-9a-f]{64})"')
 _TRIGGERS = Trigger.objects.select_related("agent__team", "team")
 _FIRINGS = Firing.objects.select_related("trigger", "agent", "rearmed_by")
 
@@ -106,6 +115,12 @@ class NewTriggerBody(TriggerBody, forbid_unknown_fields=True, frozen=True, omit_
     slug: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
+def told(trigger: Trigger, *, status: int = 200) -> Response:
+    """Render a trigger with its ETag, which a trial does not change."""
+    tag = {"ETag": f'"{definition_of(trigger).full_digest}"'}
+    return Response(TriggerShape(trigger).data, status=status, headers=tag)
+
+
 def _document(body: TriggerBody) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(body)
     found.pop("slug", None)
@@ -140,16 +155,14 @@ class TriggersView(ListView):
     orderings = ("slug",)
 
     @extend_schema(
-        operation_id="create_trigger", request=NewTriggerShape,
+        operation_id="create_trigger", parameters=[_ETAG], request=NewTriggerShape,
         responses={201: TriggerShape, **shapes.problems(*_WRITE_PROBLEMS)},
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         """Write a new trigger. To let it enforce, try it on history first."""
         body: NewTriggerBody = read_struct(request, NewTriggerBody)
-        if visible_rows(Trigger.objects.all(), person_of(request)).filter(slug=body.slug).exists():
-            raise Conflict(f"There is a trigger {body.slug} already.")
-        trigger = save_trigger(slug=body.slug, document=_document(body), by=person_of(request), now=sql.now())
-        return Response(TriggerShape(trigger).data, status=201)
+        trigger = save_trigger(slug=body.slug, document=_document(body), by=person_of(request), now=sql.now(), new=True)
+        return told(trigger, status=201)
 
 
 @reads("get_trigger")
@@ -159,15 +172,25 @@ class TriggerView(DetailView):
     queryset = _TRIGGERS
     serializer_class = TriggerShape
 
+    def show(self, row: Any, *, status: int = 200) -> Response:
+        """Render a trigger, with the ETag that a write has to carry."""
+        return told(row, status=status)
+
     @extend_schema(
-        operation_id="change_trigger", request=TriggerFieldsShape,
-        responses={200: TriggerShape, **shapes.problems(*_WRITE_PROBLEMS)},
+        operation_id="change_trigger", parameters=[_IF_MATCH, _ETAG], request=TriggerFieldsShape,
+        responses={200: TriggerShape, **shapes.problems(*_GUARDED_PROBLEMS)},
     )  # fmt: skip
     def put(self, request: Request, slug: str) -> Response:
-        """Write the trigger anew, as a whole."""
+        """Write the trigger anew, as a whole.
+
+        Refused with 412 where somebody saved it since it was read; a trial changes no ETag.
+        """
         trigger = self.find(request, slug=slug)
+        seen = read_match(request, _ENTITY_TAG)
         body: TriggerBody = read_struct(request, TriggerBody)
-        saved = save_trigger(slug=trigger.slug, document=_document(body), by=person_of(request), now=sql.now())
+        saved = save_trigger(
+            slug=trigger.slug, document=_document(body), by=person_of(request), now=sql.now(), seen=seen
+        )
         return self.show(saved)
 
 

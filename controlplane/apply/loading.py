@@ -33,8 +33,8 @@ _TEXT: Final = "tag:yaml.org,2002:str"
 _STANDARD: Final = yaml.resolver.Resolver()
 # Without the C library PyYAML has no such name.
 _FAST: Final[type[Any] | None] = getattr(yaml, "CSafeLoader", None)
-# Tabs, marks of byte order, and what only some parsers count as ends of lines.
-_ODD: Final = re.compile("[\t\x85\u2028\u2029\ufeff]")
+# Tabs, marks of byte order, what only some parsers count as ends of lines, and directives, which libyaml reads loosely.
+_ODD: Final = re.compile("[\t\x85\u2028\u2029\ufeff]|^%", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def read_frame(request: HttpRequest) -> Frame:
 def _read(user: User, *, now: datetime) -> Frame:
     switches = switches_seen_by(user)
     waiting, failures, stopped, late = counting.count_up_to(
-        (ApprovalRequest.objects.in_time(now).reviewed_by(user), _fresh_failures(user, now), switches, _unsealed(now)),
+        (ApprovalRequest.objects.in_time(now).awaiting(user), _fresh_failures(user, now), switches, _unsealed(now)),
         MOST_COUNTED,
     )
     return Frame(

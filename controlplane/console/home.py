@@ -67,7 +67,7 @@ class HomePage:
     """Everything that Home shows; parts that a role does not have are None.
 
     Attributes:
-        waiting: open requests that this person may review; `held` all open ones that they see; written, up to a bound.
+        waiting: what waits for this person's vote; `held` all open requests that they see; written, up to a bound.
         failed: runs that failed in the last 24 hours, and the list of them.
         one_time: whether this person's password was set by somebody else.
         is_new: whether there is no agent in the whole installation yet.
@@ -101,7 +101,7 @@ class HomePage:
 
 def read_home(user: User, *, now: datetime) -> HomePage:
     """Read the page for one person."""
-    mine = ApprovalRequest.objects.in_time(now).reviewed_by(user)
+    mine = ApprovalRequest.objects.in_time(now).awaiting(user)
     held = ApprovalRequest.objects.in_time(now).visible_to(user)
     failed = Run.objects.visible_to(user).failed().since(now - DAY)
     waiting, open_requests, failures = count_up_to((mine, held, failed), MOST_COUNTED)
@@ -139,7 +139,7 @@ def read_home(user: User, *, now: datetime) -> HomePage:
 def read_needs(user: User, *, now: datetime) -> tuple[Need, ...]:
     """Read what waits for one person, without the rest of the page."""
     budgets = _budgets(user, spend_summary(user=user, now=now))
-    return _needs(user, ApprovalRequest.objects.in_time(now).reviewed_by(user), budgets, now)
+    return _needs(user, ApprovalRequest.objects.in_time(now).awaiting(user), budgets, now)
 
 
 def _needs(user: User, mine: ApprovalQuerySet, budgets: Sequence[BudgetRow], now: datetime) -> tuple[Need, ...]:

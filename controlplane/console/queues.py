@@ -34,11 +34,12 @@ from controlplane.console.queue_forms import (
     takes_in_words,
     to_matches,
 )
-from controlplane.console.registry.fields import FieldDialog, people_known_to
+from controlplane.console.registry.fields import FieldDialog, people_known_to, require_a_team
 from controlplane.console.tags import draw_deadline
 from registry.amounts import Money
 from registry.models import Team, User
 from registry.permissions import found
+from registry.states import Role
 
 Rows = QuerySet[Any]
 _SHOWN: Final = 10
@@ -105,8 +106,7 @@ class Create(QueueDialog):
 
     def check(self) -> None:
         """Let pass whoever operates a team."""
-        if not self.teams.exists():
-            raise Forbidden("Queues are managed by administrators and by operators of all their reviewing teams.")
+        require_a_team(self.user, "Queues are managed by administrators and by operators of all their reviewing teams.")
 
     def make_form(self, data: Any = None) -> forms.Form:
         """Offer the teams."""
@@ -220,8 +220,7 @@ class FromTemplate(QueueDialog):
 
     def check(self) -> None:
         """Let pass whoever operates a team."""
-        if not self.teams.exists():
-            raise Forbidden("Queues are managed by administrators and by operators of all their reviewing teams.")
+        require_a_team(self.user, "Queues are managed by administrators and by operators of all their reviewing teams.")
 
     def make_form(self, data: Any = None) -> forms.Form:
         """Offer the teams and queues."""
@@ -262,7 +261,8 @@ class QueuePages(ConsoleAdmin):
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
         """Offer to create one."""
-        operates = Team.objects.operated_by(viewer(request)).exists()
+        user = viewer(request)
+        operates = user.role == Role.ADMIN or Team.objects.operated_by(user).exists()
         away = "" if operates else "Administrators and operators of the reviewing teams manage queues."
         return (
             Button("Create a queue…", f"{list_of(Queue)}do/create/", "main", away),

@@ -14,7 +14,7 @@ from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import ConsoleSubpage
 from policies.models import Decision, Revision
 from policies.states import RevisionState
-from registry.models import Agent, AgentKey, User
+from registry.models import Agent, AgentKey, Team, User
 from registry.states import Role
 
 
@@ -98,6 +98,12 @@ def read_welcome(user: User, *, origin: str, now: datetime) -> WelcomePage:
             "Create a person…" if user.role == Role.ADMIN else "", True,
         ),
     )  # fmt: skip
+    if user.role == Role.ADMIN and agent is None and not Team.objects.exists():
+        team = Step(
+            "Create a team", False, "Agents stand in a team, and its people see them.",
+            f"{list_of(Team)}do/create/", "Create a team…", True,
+        )  # fmt: skip
+        steps = (team, *steps)
     if loads:
         demonstration = Step(
             "Or see it work first", False, "The demonstration brings an agent, rules and runs, all named “demo”.",

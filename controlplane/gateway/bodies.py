@@ -85,12 +85,14 @@ class CallBody(AskBody, forbid_unknown_fields=True, frozen=True, kw_only=True):
     Attributes:
         call: the call; None in what was asked by any other way.
         within_seconds: how long people may take to decide; their queues may allow less.
-        submission: what the protocol was sent, as it came, for telling it again.
+        submission: what the protocol was sent, for telling it again; secrets are taken out of the agent's words.
+        withheld: those words as they came, sealed, where something was taken out: only their agent is told them again.
     """
 
     call: ToolCall | None = None
     within_seconds: Annotated[int, msgspec.Meta(ge=1)] | None = None
     submission: str | None = None
+    withheld: str | None = None
 
 
 def call_of(fields: ActionFields) -> ToolCall | None:

@@ -9,8 +9,26 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
+from controlplane.health import NotReady, migrations_are_applied
 from controlplane.supervisor import preparation
 from registry.operations.people import create_first_administrator
+
+
+def obstacle() -> str:
+    """Say why no command can use the database; empty where that is not the reason of a failure.
+
+    Somebody who runs a command in another folder has a new and empty installation there: the data folder is told.
+    """
+    try:
+        migrations_are_applied()
+    except NotReady as error:
+        return (
+            f"The database is not prepared: {error}. Run `manage.py up` or `manage.py prepare` first. "
+            f"CONTROLPLANE_HOME is {settings.ENVIRONMENT.home}; is that the installation that you mean?"
+        )
+    except DatabaseError as error:
+        return f"The database cannot be used: {error}"
+    return ""
 
 
 def prepare(say: Callable[[str], None], *, check: Callable[[], None]) -> None:

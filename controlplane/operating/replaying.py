@@ -57,9 +57,8 @@ def request_replay(
 
 
 def waiting(*, now: datetime) -> UUID | None:
-    """Return the oldest replay with which nobody goes on at the moment."""
-    rows = Replay.objects.unfinished().exclude(seen_at__gt=now - QUIET)
-    return rows.values_list("pk", flat=True).first()
+    """Return the oldest replay with which nobody goes on at the moment, of those least often begun in vain."""
+    return Replay.objects.waiting(now=now, quiet=QUIET).values_list("pk", flat=True).first()
 
 
 def work_off(*, replay_id: UUID, slice_of: timedelta = SLICE) -> bool:

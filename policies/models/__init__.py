@@ -10,7 +10,7 @@ from policies.models.decisions import (
     Revision,
     RevisionQuerySet,
 )
-from policies.models.replays import Replay, ReplayQuerySet
+from policies.models.replays import LONGEST_TRY, MOST_TRIES, Replay, ReplayQuerySet
 from policies.models.triggers import (
     EVERYONE,
     Counted,
@@ -23,6 +23,8 @@ from policies.models.triggers import (
 
 __all__ = [
     "EVERYONE",
+    "LONGEST_TRY",
+    "MOST_TRIES",
     "SLACK",
     "Admission",
     "Counted",

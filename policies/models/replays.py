@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from django.db import models
 
@@ -14,9 +15,14 @@ from registry.models import User
 from registry.states import Role
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Self
 
 _WHOLE = 100
+# A slice that was begun so often in vain took its worker with it each time, as where memory runs out.
+MOST_TRIES: Final = 5
+# What began longer ago than this has ended: tasks are cut at `CELERY_TASK_TIME_LIMIT`.
+LONGEST_TRY: Final = timedelta(minutes=5)
 
 
 class ReplayQuerySet(models.QuerySet["Replay"]):
@@ -32,6 +38,16 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
     def unfinished(self) -> Self:
         """Keep what waits or is under way, the oldest first."""
         return self.filter(state__in=(ReplayState.QUEUED, ReplayState.RUNNING)).order_by("id")
+
+    def waiting(self, *, now: datetime, quiet: timedelta) -> Self:
+        """Keep the unfinished with which nobody goes on; those that were begun in vain stand behind the others.
+
+        Args:
+            now: aware UTC.
+            quiet: somebody who goes on with one keeps a slice more often than this.
+        """
+        rows = self.unfinished().exclude(seen_at__gt=now - quiet)
+        return rows.exclude(tries__gte=MOST_TRIES, tried_at__gt=now - LONGEST_TRY).order_by("tries", "id")
 
     def finished(self) -> Self:
         """Keep what came to its end."""
@@ -60,6 +76,8 @@ class Replay(models.Model):
     asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(help_text="UTC")
     started_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="slices begun since one was last kept")
+    tried_at = models.DateTimeField(null=True, blank=True, help_text="UTC; when a slice was last begun")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="UTC; when a slice was last kept")
     ended_at = models.DateTimeField(null=True, blank=True, help_text="UTC")
 
@@ -94,6 +112,10 @@ class Replay(models.Model):
         if self.state == ReplayState.FINISHED:
             return _WHOLE
         return min(_WHOLE, self.done * _WHOLE // self.total) if self.total else 0
+
+    def is_worn_out(self, now: datetime) -> bool:
+        """Whether every try that there may be was in vain, and none of them can still be under way."""
+        return self.tries >= MOST_TRIES and (self.tried_at is None or self.tried_at <= now - LONGEST_TRY)
 
     @property
     def is_over(self) -> bool:

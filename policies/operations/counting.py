@@ -28,8 +28,9 @@ SELECT s.seq, s.sealed_at, e.at, e.kind, e.outcome, e.agent, e.team, e.details
 FROM audit_seal s JOIN audit_entry e ON e.id = s.entry_id
 WHERE s.seq > %s AND s.seq <= %s ORDER BY s.seq
 """
-# Of an agent in one minute no more is told apart: whatever it reports, sums stay far from the end of their column.
-_MOST: Final = 2**53
+# Of an agent in one minute no more is told apart (280,000 USD): whatever it reports, for as long as a window is, sums
+# stay within 64 bits. SQLite fails beyond, and with it the look at all other agents.
+_MOST: Final = 2**48
 _ADD: Final = f"""
 INSERT INTO policies_counted (measure, minute, agent_id, team, amount) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (measure, minute, agent_id, team) DO UPDATE SET amount =

@@ -16,13 +16,14 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, transaction
 
+from audit import sql
 from audit.actors import OnBehalf
 from audit.refusals import Conflict, Stale, invalid
 from audit.transitions import move, note
 from policies import permissions, snapshots
 from policies.compile import Snapshot, compile_set
 from policies.language import parse
-from policies.models import Admission, Distinct, Replay, Revision
+from policies.models import MOST_TRIES, Admission, Distinct, Replay, Revision
 from policies.replaying.facts import Recorded
 from policies.replaying.judging import Known, judge_again
 from policies.replaying.recorded import Period, Reach, chunk, count
@@ -92,6 +93,8 @@ def start_replay(*, revision: Revision, since: datetime, until: datetime, by: Us
         raise invalid("/since", "too_long", f"A replay covers at most {LONGEST.days} days.")
     if revision.state == RevisionState.DISCARDED:
         raise Conflict(f"r{revision.number} was discarded.")
+    # Of several asked for at once, each sees those before it.
+    sql.advisory_lock(f"policies.replays.{by.pk}")
     if Replay.objects.unfinished().filter(asked_by=by).count() >= MOST_AT_ONCE:
         raise TooManyReplays(f"{MOST_AT_ONCE} of your replays are under way; wait for one, or cancel it.")
     replay = Replay.objects.create(
@@ -139,6 +142,8 @@ def advance(
     if replay.revision.digest != replay.digest:
         _end(replay, ReplayState.FAILED, "The draft was changed after the replay was asked for.", now=clock())
         return False
+    if not _begin(replay, now=clock()):
+        return False
     try:
         work = _work(replay, measures, clock, slice_of, rows)
         return _keep(replay, work, measures, now=clock())
@@ -150,6 +155,17 @@ def advance(
         logger.exception("replay_failed", replay=str(replay_id))
         _end(replay, ReplayState.FAILED, f"It met an error that was not expected: {type(error).__name__}.", now=clock())
         return False
+
+
+def _begin(replay: Replay, *, now: datetime) -> bool:
+    """Count a try before it can take its worker with it; say whether the slice may be worked off."""
+    if replay.is_worn_out(now):
+        detail = f"One slice of it was begun {replay.tries} times, and no worker came to its end."
+        _end(replay, ReplayState.FAILED, f"{detail} Try a shorter period.", now=now)
+        return False
+    # One UPDATE that stands at once, and only if nobody began or kept a slice since the replay was read.
+    same = Replay.objects.filter(pk=replay.pk, state=replay.state, done=replay.done, tries=replay.tries)
+    return replay.tries < MOST_TRIES and same.update(tries=replay.tries + 1, tried_at=now) == 1
 
 
 @dataclass(slots=True)
@@ -217,6 +233,7 @@ def _keep(replay: Replay, work: _Work, measures: Measures, *, now: datetime) -> 
         total=work.total,
         done=work.done,
         cursor=work.cursor,
+        tries=0,
         seen_at=now,
         result=result,
         memory=b"" if work.ended else pack(Memory(work.sums, work.windows.keep(), work.windows.last)),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from audit import sql
-from audit.refusals import Missing, Problem
+from audit.refusals import Conflict, Missing, PreconditionFailed, Problem
 from audit.transitions import move, note
 from policies import permissions
 from policies.models import Counted, CountingCursor, Firing, Trigger
@@ -32,8 +32,23 @@ _FIELDS: Final = (
 )  # fmt: skip
 
 
+class TriggerChanged(PreconditionFailed):
+    """Somebody saved the trigger since it was read."""
+
+    code, title = "trigger_changed", "The trigger was changed in the meantime"
+
+
 @transaction.atomic
-def save_trigger(*, slug: str, document: object, by: User, now: datetime, try_first: bool = False) -> Trigger:
+def save_trigger(
+    *,
+    slug: str,
+    document: object,
+    by: User,
+    now: datetime,
+    try_first: bool = False,
+    new: bool = False,
+    seen: str | None = None,
+) -> Trigger:
     """Write a trigger, a new one or in the place of the present one.
 
     Args:
@@ -42,8 +57,12 @@ def save_trigger(*, slug: str, document: object, by: User, now: datetime, try_fi
         by: an operator of the agent's team or of the team, an administrator; for everyone an administrator.
         now: aware UTC.
         try_first: where it is to enforce and was not tried as it is now, try it here and keep the outcome.
+        new: whether there may be none of this name yet.
+        seen: `Definition.full_digest` of the trigger as it was read (``If-Match``); None: whatever it says now.
 
     Raises:
+        Conflict: there is one of this name, and it was to be new.
+        TriggerChanged: somebody saved it since it was read.
         DocumentInvalid: with a pointer to each defect; also where it is to enforce and was not tried.
         Missing, Forbidden: not theirs to see, not theirs to watch.
     """
@@ -55,11 +74,17 @@ def save_trigger(*, slug: str, document: object, by: User, now: datetime, try_fi
     assert definition is not None
     sql.advisory_lock(LOCK)
     trigger = Trigger.objects.select_related("agent__team", "team").filter(slug=slug).first()
-    if trigger is not None:
+    before = definition_of(trigger) if trigger else None
+    # Whoever may see it learns that the name is taken, also where the trigger is not theirs to write.
+    taken = new and Trigger.objects.visible_to(by).filter(slug=slug).exists()
+    if trigger is not None and not taken:
         permissions.may_watch(by, agent=trigger.agent, team=trigger.team)
     agent, team = _agent(definition), _team(definition)
     permissions.may_watch(by, agent=agent, team=team)
-    before = definition_of(trigger) if trigger else None
+    if new and trigger is not None:
+        raise Conflict(f"There is a trigger {slug} already.")
+    if seen is not None and (before is None or before.full_digest != seen):
+        raise TriggerChanged(f"{slug} was saved by somebody else since you read it.")
     if before == definition and trigger is not None:
         return trigger
     trigger = trigger or Trigger(slug=slug)
@@ -90,8 +115,10 @@ def try_trigger(*, trigger: Trigger, by: User, now: datetime) -> Trigger:
     Raises:
         Forbidden: see `save_trigger`.
     """
-    permissions.may_watch(by, agent=trigger.agent, team=trigger.team)
     sql.advisory_lock(LOCK)
+    # What was read before the lock may have been written anew since: the trial is of what it says now.
+    trigger.refresh_from_db()
+    permissions.may_watch(by, agent=trigger.agent, team=trigger.team)
     definition = definition_of(trigger)
     _keep_trial(trigger, definition, now=now)
     # Not configuration: people see no change of it in the history.

@@ -58,6 +58,11 @@ class Definition:
         return digest(_DOMAIN, {key: value for key, value in document.items() if key not in {"mode", "note"}})
 
     @property
+    def full_digest(self) -> str:
+        """Names all that it says, mode and note as well."""
+        return digest(_DOMAIN, self.document)
+
+    @property
     def document(self) -> dict[str, Any]:
         """The document in normal form."""
         found: dict[str, Any] = {"count": self.count}

@@ -12,7 +12,14 @@ from approvals.models import ApprovalRequest, Grant
 from audit import sql
 from controlplane import gateway
 from controlplane.delivery.models import Endpoint
-from controlplane.delivery.operations import Wanted, create_endpoint, disable_endpoint, give_up_old, send_test
+from controlplane.delivery.operations import (
+    Wanted,
+    create_endpoint,
+    digest_of,
+    disable_endpoint,
+    give_up_old,
+    send_test,
+)
 from policies.models import Firing, Revision, Trigger
 from registry.models import Agent, Command
 from registry.operations import create_version, pause_agent, promote
@@ -176,6 +183,12 @@ def _trigger(scene: Scene) -> str:
     return slug
 
 
+def _change_trigger(scene: Scene) -> Call:
+    slug = _trigger(scene)
+    etag = person(scene.world.operator).get(f"/triggers/{slug}")["ETag"]
+    return Call({"slug": slug}, {**_TRIGGER, "more_than": 4}, {"If_Match": etag})
+
+
 def _firing(scene: Scene) -> Call:
     trigger = Trigger.objects.get(slug=_trigger(scene))
     firing = Firing.objects.create(
@@ -262,6 +275,11 @@ def _given_up(scene: Scene) -> Call:
     return Call({"id": hook.pk})
 
 
+def _edit_hook(scene: Scene) -> Call:
+    hook = _hook(scene)
+    return Call({"id": hook.pk}, {**HOOK, "kinds": ["approval.*"]}, {"If_Match": f'"{digest_of(hook)}"'})
+
+
 def _sent(scene: Scene) -> Call:
     return Call({"id": send_test(endpoint=_hook(scene), by=scene.world.operator, now=sql.now()).pk})
 
@@ -330,9 +348,7 @@ SAMPLES: dict[Route, Sample] = {
     Route("POST", _V + "triggers"): Sample(
         make=lambda _: Call(body={**_TRIGGER, "slug": "many"}), who="operator", takes="/note",
     ),
-    Route("PUT", _V + "triggers/<slug:slug>"): Sample(
-        make=lambda scene: Call({"slug": _trigger(scene)}, {**_TRIGGER, "more_than": 4}), who="operator", takes="/note",
-    ),
+    Route("PUT", _V + "triggers/<slug:slug>"): Sample(make=_change_trigger, who="operator", takes="/note"),
     Route("POST", _V + "triggers/<slug:slug>/try"): Sample(
         make=lambda scene: Call({"slug": _trigger(scene)}), who="operator",
     ),
@@ -341,10 +357,7 @@ SAMPLES: dict[Route, Sample] = {
     Route("POST", _V + "webhooks"): Sample(
         make=lambda _: Call(body={**HOOK, "team": "talent"}), who="operator", takes="/name",
     ),
-    Route("PUT", _WEBHOOK): Sample(
-        make=lambda scene: Call({"id": _hook(scene).pk}, {**HOOK, "kinds": ["approval.*"]}), who="operator",
-        takes="/name",
-    ),
+    Route("PUT", _WEBHOOK): Sample(make=_edit_hook, who="operator", takes="/name"),
     Route("DELETE", _WEBHOOK): Sample(make=lambda scene: Call({"id": _hook(scene, off=True).pk}), who="operator"),
     Route("POST", _WEBHOOK + "/secret"): Sample(make=lambda scene: Call({"id": _hook(scene).pk}), who="operator"),
     Route("POST", _WEBHOOK + "/test"): Sample(make=lambda scene: Call({"id": _hook(scene).pk}), who="operator"),

@@ -134,7 +134,7 @@ def test_budgets_hold_what_happened_after_any_history(world: World, steps: list[
     live_through(world, steps)
 
 
-@pytest.mark.long
+@pytest.mark.long(minutes=3)
 @given(STEPS)
 @settings(suppress_health_check=list(HealthCheck), max_examples=400)
 def test_budgets_hold_what_happened_after_many_histories(world: World, steps: list[Any]) -> None:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from audit.models import Entry
 from audit.refusals import Conflict, Forbidden, IllegalTransition, Invalid, Missing, Stale
 from controlplane import atrest
+from controlplane.console.admins import page_of
 from controlplane.delivery import operations
 from controlplane.delivery.models import Delivery, Endpoint
 from controlplane.delivery.operations import Wanted, create_endpoint, edit_endpoint, rotate_secret
@@ -245,3 +247,13 @@ def test_a_disabled_endpoint_wakes_with_what_waited(world: World, sink: Sink) ->
     operations.enable_endpoint(endpoint=mine, by=world.operator, now=NOW)
     assert mine.state == EndpointState.ACTIVE
     assert send() == 1
+
+
+@pytest.mark.slow
+def test_the_page_of_a_delivery_lays_out_what_is_sent(world: World, sink: Sink, client: Client) -> None:
+    endpoint = connect(world, sink, by=world.admin, team=None).endpoint
+    delivery = operations.send_test(endpoint=endpoint, by=world.admin, now=NOW)
+    client.force_login(world.admin, backend="django.contrib.auth.backends.ModelBackend")
+    shown = client.get(page_of(delivery)).content.decode()
+    assert "&quot;type&quot;: &quot;webhook.test&quot;" in shown
+    assert "\\&quot;" not in shown

@@ -18,7 +18,7 @@ _COMMAND = re.compile(r"manage\.py ([a-z_0-9]+)")
 _VARIABLE = re.compile(r"\b(?:CONTROLPLANE_[A-Z_]+|DATABASE_URL|REDIS_URL)\b")
 _FILE = re.compile(r"`((?:deploy|docs|controlplane|tests)/[\w./-]+)`")
 # Names that readers give to values of their own.
-_OWN = {"CONTROLPLANE_API", "CONTROLPLANE_"}
+_OWN = {"CONTROLPLANE_"}
 
 
 def _everywhere() -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ KILLS = 15
 # "server" is the parent of the web server's processes, "web" one of these.
 ROLES = ("web", "server", "worker", "broker", "beat", "lane")
 
-pytestmark = [needs_proc, pytest.mark.installation]
+pytestmark = [needs_proc, pytest.mark.installation, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize(
-    "wanted", [pytest.param(12, marks=pytest.mark.slow), pytest.param(KILLS, marks=pytest.mark.long)]
+    "wanted", [pytest.param(12, marks=pytest.mark.slow), pytest.param(KILLS, marks=pytest.mark.long(minutes=3))]
 )
 def test_nothing_acknowledged_is_lost_and_nothing_doubled(wanted: int, tmp_path: Path) -> None:
     stage = build()

@@ -40,8 +40,11 @@ def watcher(stage: Stage) -> Iterator[Watcher]:
     found.close()
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("request_kind", REQUESTS, ids=lambda request: request.name)
+@pytest.mark.parametrize(
+    "request_kind",
+    [pytest.param(each, marks=pytest.mark.long(minutes=4 if each.name == "apply" else 1)) for each in REQUESTS],
+    ids=lambda request: request.name,
+)
 def test_a_fault_at_each_statement(request_kind: Request, stage: Stage, watcher: Watcher) -> None:
     probe = Probe(request_kind, stage, watcher, random.Random(SEED))
     tale = probe.run(Kind)

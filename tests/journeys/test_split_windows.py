@@ -6,7 +6,9 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
+from audit import sql
 from audit.ids import new_id
 from policies import limits
 from policies.facts import LimitDemand
@@ -45,3 +47,16 @@ def test_what_is_admitted_and_when_there_is_room_follow_from_the_definition(seed
         else:
             assert fits(met, values, at=spent.retry_at, maximum=maximum)
             assert not fits(met, values, at=spent.retry_at - TICK, maximum=maximum)
+
+
+def test_a_letter_to_thousands_locks_a_window_for_each() -> None:
+    """A statement of PostgreSQL's has room for fewer."""
+    demands = [
+        LimitDemand("p", "r", "destination", f"email:j{number}@acme.com", 1, 1, 3_600) for number in range(2_000)
+    ]
+    asked = sql.clock()
+    assert limits.lock(demands) >= asked
+    if sql.is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+            assert cursor.fetchone() == (len(demands),)

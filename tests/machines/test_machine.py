@@ -17,7 +17,8 @@ from tests.machines.hands import Hands, Stage
 from tests.machines.machine import Machine
 from tests.machines.things import EDGES
 
-AT_LEAST = 100
+# The product decides in one code on both engines; what differs between them is raced and broken in tests of its own.
+EXAMPLES, AT_LEAST = {"sqlite": (170, 100), "postgresql": (60, 25)}[connection.vendor]
 
 
 @pytest.fixture
@@ -48,9 +49,9 @@ def test_every_step_of_some_histories_is_as_promised(stage: Stage) -> None:
     assert _run(stage, Hands, examples=8, steps=8).total() > 20
 
 
-@pytest.mark.long
-def test_every_legal_edge_is_gone_along_a_hundred_times(stage: Stage) -> None:
-    edges = _run(stage, Hands, examples=170)
+@pytest.mark.long(minutes=6)
+def test_every_legal_edge_is_gone_along_many_times(stage: Stage) -> None:
+    edges = _run(stage, Hands, examples=EXAMPLES)
     print(f"{connection.vendor}: {edges.total()} edges")
     for machine, before, after in sorted(EDGES):
         print(f"  {machine}: {before} -> {after}: {edges[machine, before, after]}")

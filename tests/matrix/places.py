@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import mark_silent, vote
+from approvals.operations import mark_silent, read_bytes, vote
 from approvals.operations.requests import current_revision
 from approvals.states import Verdict
 from audit import sql
@@ -114,6 +114,11 @@ def build_places() -> Places:
     billing = make_team("billing", world.stranger, lead, reviewer, by=world.admin, now=now)
     own = _side("own", world, world.team, world.owner, world.reviewer)
     sibling = _side("sibling", world, billing, lead, reviewer)
+    held = own.things["held"]
+    assert isinstance(held, ApprovalRequest)
+    for voter in (world.operator, world.owner, world.reviewer, superuser):
+        # Nobody approves what they have not opened.
+        read_bytes(request=held, by=voter, now=now)
     return Places(world, own, sibling, _common(world), superuser, gone)
 
 

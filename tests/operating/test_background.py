@@ -125,6 +125,7 @@ def parts(installation: Installation) -> dict[str, Any]:
 
 @needs_proc
 @pytest.mark.installation
+@pytest.mark.alone
 @pytest.mark.parametrize("name", PROCESSES)
 def test_stopped_process_shows_within_90_seconds(installation: Installation, name: str) -> None:
     running = installation.up()
@@ -155,6 +156,7 @@ def test_stopped_process_shows_within_90_seconds(installation: Installation, nam
 
 @needs_proc
 @pytest.mark.installation
+@pytest.mark.alone
 def test_each_process_runs_alone_as_in_containers(installation: Installation, tmp_path: Path) -> None:
     """What compose does, without containers: the image's files, prepared once, then each process by its own command."""
     image = tmp_path / "image"

@@ -87,7 +87,7 @@ def test_every_migration_of_the_product_keeps_the_rules() -> None:
     assert [str(finding) for finding in migrations.findings_of_all()] == []
 
 
-@pytest.mark.long
+@pytest.mark.long(minutes=3)
 @pytest.mark.django_db(transaction=True)
 def test_every_step_keeps_the_data_forth_and_back(tmp_path: Path) -> None:
     """From the first release's tables with rows in them to the present, one step back, and forth again."""

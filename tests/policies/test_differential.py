@@ -63,7 +63,7 @@ def test_engine_and_reference_agree() -> None:
     assert min(effects[effect] for effect in ("allow", "deny", "review", "throttle")) >= 100, effects
 
 
-@pytest.mark.long
+@pytest.mark.long(minutes=3)
 @pytest.mark.once
 def test_engine_and_reference_agree_at_length() -> None:
     effects = agree(range(1_000_000, 1_025_000), each=40)

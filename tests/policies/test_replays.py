@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from approvals.models import ApprovalRequest, Vote
 from audit import sql
@@ -16,7 +17,7 @@ from audit.models import Entry
 from audit.refusals import Conflict, Forbidden, Invalid
 from controlplane.operating import replaying
 from policies.facts import LimitDemand
-from policies.models import Decision, Payload, Replay, Revision
+from policies.models import LONGEST_TRY, MOST_TRIES, Decision, Payload, Replay, Revision
 from policies.operations import Measures, advance, cancel_replay, publish_set, revise_draft, save_draft, start_replay
 from policies.replaying.recorded import declared
 from policies.replaying.windows import Windows
@@ -261,6 +262,41 @@ def test_an_unexpected_error_fails_it_and_ends(world: World) -> None:
     assert not advance(replay_id=replay.pk, measures=measures, clock=sql.now)
     replay.refresh_from_db()
     assert (replay.state, "secret" in replay.detail) == ("failed", False)
+
+
+def test_what_takes_its_workers_with_it_stands_behind_the_others_and_comes_to_an_end(world: World) -> None:
+    class Killed(BaseException):
+        """As a worker's death: nothing in it is caught, nothing is kept."""
+
+    def out_of_memory(_: object) -> dict[Any, int]:
+        raise Killed
+
+    deadly, other = start(world, draft(world)), start(world, draft(world))
+    measures = Measures(costs=out_of_memory, reserve=lambda _: None, reviewing=lambda _: {})
+    assert replaying.waiting(now=sql.now()) == deadly.pk
+    for _ in range(MOST_TRIES):
+        with pytest.raises(Killed):
+            advance(replay_id=deadly.pk, measures=measures, clock=sql.now)
+        assert replaying.waiting(now=sql.now()) == other.pk
+    # The last try may be under way somewhere, and come to its end: nobody begins another, nobody ends it.
+    assert not advance(replay_id=deadly.pk, measures=measures, clock=sql.now)
+    assert finish(other).state == "finished"
+    assert replaying.waiting(now=sql.now()) is None
+    later = sql.now() + LONGEST_TRY
+    assert replaying.waiting(now=later) == deadly.pk
+    assert not advance(replay_id=deadly.pk, measures=measures, clock=lambda: later)
+    deadly.refresh_from_db()
+    assert (deadly.state, deadly.tries) == ("failed", MOST_TRIES)
+    assert "no worker came to its end" in deadly.detail
+    assert timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) <= LONGEST_TRY
+
+
+def test_a_slice_that_was_kept_forgets_the_tries_before_it(world: World) -> None:
+    replay = start(world, draft(world))
+    Replay.objects.filter(pk=replay.pk).update(tries=MOST_TRIES - 1, tried_at=sql.now())
+    assert advance(replay_id=replay.pk, measures=replaying.measures(), clock=sql.now, slice_of=timedelta(0), rows=2)
+    replay.refresh_from_db()
+    assert (replay.done, replay.tries) == (2, 0)
 
 
 def test_a_cancelled_replay_stays_so(world: World) -> None:

@@ -1,11 +1,8 @@
-"""Threshold triggers: fire once per excursion, stop and never let go on, are tried before they enforce."""
+"""Threshold triggers: fire once per excursion, stop and never let go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from copy import deepcopy
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
@@ -15,62 +12,20 @@ from audit.actors import System
 from audit.ids import new_id
 from audit.models import Entry
 from audit.operations import record, seal
-from audit.refusals import Conflict, Forbidden, Missing
+from audit.refusals import Conflict, Forbidden
 from controlplane import gateway
-from policies.models import Counted, CountingCursor, Firing, Trigger
-from policies.operations import rearm, save_trigger, try_trigger, watch
-from registry.documents import DocumentInvalid
+from policies.models import Counted, CountingCursor, Firing
+from policies.operations import rearm, watch
+from policies.operations.counting import _MOST
+from policies.triggers.trying import minute_of
 from registry.operations import resume_agent
 from tests.controlplane.api.callers import agent as caller_of
-from tests.controlplane.api.scene import ask, make_ruled_world, run, step
-from tests.world import World, built_once, make_agent
+from tests.controlplane.api.scene import ask, run, step
+from tests.policies.triggering import DENIALS, deny, enforcing, look, note_denials, save
+from tests.world import World, make_agent
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
-DENIALS = {"count": "denials", "agent": "job-applier", "more_than": 2, "per": "1h", "mode": "warn"}
-
-
-@pytest.fixture(scope="module")
-def built(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
-    with built_once(make_ruled_world, django_db_blocker) as world:
-        yield world
-
-
-@pytest.fixture
-def world(built: World, db: None) -> World:
-    return deepcopy(built)
-
-
-def deny(world: World, times: int, mark: str = "") -> None:
-    for number in range(times):
-        answer = ask(world, f"no-{mark}{number}", verb="report.read", destination="https://a.example.com/")
-        assert answer.effect == "deny"
-
-
-def note_denials(times: int, *, at: datetime, agent: str = "job-applier", team: str = "talent") -> None:
-    """Write the entries that denials leave, as of another time."""
-    for _ in range(times):
-        record(
-            kind="action.decided", object_type="action", object_id="x", by=System("tests"), now=at, team=team,
-            agent=agent, outcome="deny", details={"codes": ["no_rule"]},
-        )  # fmt: skip
-
-
-def look(world: World, *, now: datetime | None = None) -> int:
-    """Seal, and run the watch."""
-    seal(now=sql.now(), everything=True)
-    return watch(now=now or sql.now())
-
-
-def save(world: World, by: Any = None, slug: str = "too-many", **changes: Any) -> Trigger:
-    document = {key: value for key, value in {**DENIALS, **changes}.items() if value is not None}
-    return save_trigger(slug=slug, document=document, by=by or world.admin, now=sql.now())
-
-
-def enforcing(world: World, **changes: Any) -> Trigger:
-    trigger = save(world, **changes)
-    try_trigger(trigger=trigger, by=world.admin, now=sql.now())
-    return save(world, **{**changes, "mode": "enforce"})
 
 
 def test_above_the_threshold_it_fires_once_and_not_at_it(world: World) -> None:
@@ -222,78 +177,6 @@ def test_failures_and_spend_are_counted_from_reports(world: World) -> None:
     assert found["spending"] == 2 * (1200 * 150 + 350 * 600)
 
 
-def test_it_must_be_tried_as_it_is_before_it_enforces(world: World) -> None:
-    with pytest.raises(DocumentInvalid, match="Try exactly this"):
-        save(world, mode="enforce")
-    trigger = save(world)
-    try_trigger(trigger=trigger, by=world.operator, now=sql.now())
-    with pytest.raises(DocumentInvalid, match="Try exactly this"):
-        save(world, mode="enforce", more_than=3)
-    assert save(world, mode="enforce", note="Words are not what was tried.").mode == "enforce"
-    applied = save_trigger(
-        slug="as-code", document={**DENIALS, "mode": "enforce"}, by=world.admin, now=sql.now(), try_first=True
-    )
-    assert applied.tried_at
-    assert applied.trial["times"] == 0
-
-
-def test_trying_says_when_it_would_have_fired(world: World) -> None:
-    now = sql.now()
-    for days, times in ((40, 9), (20, 3), (10, 2), (5, 4)):
-        note_denials(times, at=now - timedelta(days=days))
-    look(world)
-    trigger = try_trigger(trigger=save(world), by=world.operator, now=sql.now())
-    trial = trigger.trial
-    assert (trial["times"], trial["subjects"]) == (2, 1)
-    # A minute counts as a whole.
-    assert [each["measured"] for each in trial["excursions"]] == [4, 3]
-    assert [each["highest"] for each in trial["excursions"]] == [4, 3]
-    assert Entry.objects.get(kind="trigger.tried")
-
-
-def test_another_definition_begins_anew(world: World) -> None:
-    enforcing(world, more_than=2)
-    deny(world, 3)
-    look(world)
-    assert Firing.objects.open().count() == 1
-    save(world, mode="shadow", more_than=1)
-    assert Firing.objects.open().count() == 0
-    assert look(world) == 1
-    assert save(world, mode="shadow", more_than=1).history.count() == 3
-
-
-@pytest.mark.parametrize(
-    ("who", "scope", "refusal"),
-    [
-        ("operator", {"agent": "job-applier"}, None),
-        ("operator", {"agent": None, "team": "talent"}, None),
-        ("operator", {"agent": None}, Forbidden),
-        ("stranger", {"agent": "job-applier"}, Missing),
-        ("stranger", {"agent": None, "team": "talent"}, Missing),
-        ("owner", {"agent": "job-applier"}, Forbidden),
-        ("reviewer", {"agent": "job-applier"}, Missing),
-        ("auditor", {"agent": "job-applier"}, Forbidden),
-        ("admin", {"agent": None}, None),
-    ],
-)
-def test_who_writes_triggers(world: World, who: str, scope: dict[str, Any], refusal: type[Exception] | None) -> None:
-    if refusal is None:
-        assert save(world, by=getattr(world, who), **scope).pk
-        return
-    with pytest.raises(refusal):
-        save(world, by=getattr(world, who), **scope)
-
-
-def test_who_sees_triggers(world: World) -> None:
-    save(world)
-    save(world, slug="all", agent=None, each_agent=True)
-    seen = {
-        who: Trigger.objects.visible_to(getattr(world, who)).count()
-        for who in ("admin", "auditor", "operator", "owner", "stranger", "reviewer")
-    }
-    assert seen == {"admin": 2, "auditor": 2, "operator": 2, "owner": 2, "stranger": 1, "reviewer": 0}
-
-
 def test_a_burst_over_the_turn_of_a_minute_is_within_a_minute(world: World) -> None:
     save(world, more_than=2, per="1m")
     turn = sql.now().replace(second=0, microsecond=0) + timedelta(minutes=5)
@@ -330,8 +213,20 @@ def test_no_report_however_large_brings_a_minute_to_the_end_of_its_column(world:
                 team="talent", agent="job-applier", outcome="created", details={"cost_nanousd": str(2**62)},
             )  # fmt: skip
         look(world)
-    assert set(Counted.objects.values_list("amount", flat=True)) == {2**53}
-    assert Firing.objects.get().measured >= 2**53
+    assert set(Counted.objects.values_list("amount", flat=True)) == {2**48}
+    assert Firing.objects.get().measured >= 2**48
+
+
+def test_no_reports_for_as_long_as_a_day_keep_other_agents_from_being_looked_at(world: World) -> None:
+    save(world, count="spend", agent=None, each_agent=True, more_than=None, more_than_usd="1.00", per="24h")
+    other = make_agent("other", owner=world.owner, team=world.team, by=world.admin, now=sql.now())
+    minutes = [minute_of(sql.now()) - timedelta(minutes=number) for number in range(1_200)]
+    rows = [(other, minutes[0], 2 * 10**9), *((world.agent, minute, _MOST) for minute in minutes)]
+    Counted.objects.bulk_create(
+        Counted(measure="spend", agent=agent, team="talent", minute=at, amount=amount) for agent, at, amount in rows
+    )
+    assert watch(now=sql.now()) == 2
+    assert set(Firing.objects.values_list("subject", flat=True)) == {"job-applier", "other"}
 
 
 def test_a_long_trail_is_counted_from_where_it_matters(world: World) -> None:

@@ -289,7 +289,7 @@ def test_command_imports_files_and_prints_counts(agent: Agent, tmp_path: Path) -
     told = out.getvalue().splitlines()
     assert told[0].endswith("execution-llm.json: 1 executions: 4 created, 0 duplicate, 0 conflict, 0 invalid, 1 usages")
     assert told[1].endswith("broken.json: 1 executions: 0 created, 0 duplicate, 0 conflict, 1 invalid, 0 usages")
-    assert "execution 0/id: An execution has an id." in err.getvalue()
+    assert "execution 0/id: There is no id; is this an execution of n8n?" in err.getvalue()
     assert Run.objects.get().started_at == NOW - timedelta(hours=3, minutes=30, seconds=6, milliseconds=549)
 
 
@@ -309,3 +309,11 @@ def test_command_says_what_it_cannot_do(
         file.write_text(content)
     with pytest.raises(CommandError):
         call_command(Command(), slug, str(file), "--by", agent.owner.username)
+
+
+def test_command_says_who_sees_no_such_agent(agent: Agent, tmp_path: Path) -> None:
+    file = tmp_path / "one.json"
+    file.write_text("[{}]")
+    stranger = make_person("stranger", Role.REVIEWER)
+    with pytest.raises(CommandError, match="stranger sees no agent job-applier"):
+        call_command(Command(), agent.slug, str(file), "--by", stranger.username)

@@ -31,6 +31,7 @@ EXACT: dict[str, str] = {
     "approvals.dialogs.Editing.destination": "a part of those bytes",
     "approvals.glass.Overruling.destination": "compared with the request's, and not kept",
     "delivery.dialogs.EndpointForm.url": "secrets are refused",
+    "delivery.dialogs.ChangedEndpointForm.url": "the same field",
     "delivery.dialogs.NewEndpointForm.url": "the same field",
     "policies.editing.Document.document": "the YAML reader refuses secrets",
     "policies.editing.Redraft.document": "the same field",

@@ -22,16 +22,17 @@ def test_postgres_address_is_taken_apart() -> None:
     assert found["OPTIONS"]["sslmode"] == "require"
     assert "statement_timeout=7s" in found["OPTIONS"]["options"]
     assert "lock_timeout=0s" in found["OPTIONS"]["options"]
+    assert "-c jit=off" in found["OPTIONS"]["options"]
 
 
-@pytest.mark.parametrize(("said", "meant"), [("", 2), ("?prepare_threshold=0", 0), ("?prepare_threshold=none", None)])
+@pytest.mark.parametrize(("said", "meant"), [("", 2), ("?prepare_threshold=1", 1), ("?prepare_threshold=none", None)])
 def test_a_pooler_can_do_without_prepared_statements(said: str, meant: int | None) -> None:
     assert database_settings(f"postgresql://app@db.example/cp{said}")["OPTIONS"]["prepare_threshold"] == meant
 
 
-@pytest.mark.parametrize("said", ["None", "-1", "12345", "²", "1.5"])
+@pytest.mark.parametrize("said", ["None", "-1", "0", "12345", "²", "1.5"])
 def test_other_words_for_prepared_statements_are_refused(said: str) -> None:
-    with pytest.raises(ValueError, match="prepare_threshold must be a number or none"):
+    with pytest.raises(ValueError, match="prepare_threshold must be a number from 1 on, or none"):
         database_settings(f"postgresql://app@db.example/cp?prepare_threshold={said}")
 
 

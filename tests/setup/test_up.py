@@ -21,7 +21,7 @@ from controlplane import environment
 from controlplane.addresses import celery_url
 from tests.setup.processes import ROOT, alive, eventually, free_port, needs_proc, none_left, noted
 
-pytestmark = [needs_proc, pytest.mark.installation]
+pytestmark = [needs_proc, pytest.mark.installation, pytest.mark.alone]
 
 
 @dataclass
@@ -162,6 +162,20 @@ def test_bad_setting_stops_the_start_without_a_traceback(installation: Installat
     assert done.returncode == 1
     assert done.stderr.startswith("CONTROLPLANE_PORT: 'eighty' is not valid")
     assert not installation.home.exists()
+
+
+def test_command_on_a_database_that_is_not_prepared_says_so(installation: Installation) -> None:
+    nowhere = {"DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"}
+    for variables, words in (
+        ({}, f"CONTROLPLANE_HOME is {installation.home}"),
+        (nowhere, "The database cannot be used: connection failed"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "manage.py", "export", "--by", "admin"], cwd=ROOT,
+            env={**installation.variables, **variables}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert words in done.stderr
 
 
 def _listens(installation: Installation) -> bool:

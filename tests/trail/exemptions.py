@@ -27,7 +27,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "probe_at": "when a broken one is tried next; likewise",
     },
     "policies_replay": dict.fromkeys(
-        ("total", "done", "cursor", "memory", "result", "seen_at"),
+        ("total", "done", "cursor", "memory", "result", "tries", "tried_at", "seen_at"),
         "how far a replay is; that it began, and how it ended, are entries",
     ),
     "registry_user": {"last_login": "the log-in has an entry of its own kind, or none; Django writes the time"},

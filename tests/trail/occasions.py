@@ -9,7 +9,8 @@ from approvals.models import ApprovalRequest, Queue
 from approvals.operations import grant_break_glass, read_under_break_glass
 from approvals.operations.requests import current_revision
 from audit import sql
-from controlplane.delivery.models import Delivery
+from controlplane.delivery.models import Delivery, Endpoint
+from controlplane.delivery.operations import digest_of
 from controlplane.delivery.states import DeliveryState
 from registry.models import Agent, KillSwitch, Team, User, Verb
 from registry.operations import kill, let_out, save_agent, save_team, save_verb
@@ -177,7 +178,8 @@ def end_exemption(asker: Asker) -> Send:
 
 def edit_webhook(asker: Asker) -> Send:
     hook = asker.places.own.things["webhook"]
-    body = {"name": "renamed", "url": hook.url}  # type: ignore[attr-defined]  # an endpoint
+    assert isinstance(hook, Endpoint)
+    body = {"name": "renamed", "url": hook.url, "seen": digest_of(hook)}
     return posts(asker.places.world.operator, f"/delivery/endpoint/{hook.pk}/edit/", body)
 
 

@@ -36,11 +36,13 @@ class Row:
 
     Attributes:
         token: names the request and what was read of it.
+        ticked: whether it is to be approved: each one at first, then those that the person left.
     """
 
     request: ApprovalRequest
     url: str
     token: str
+    ticked: bool
     marked: Marked
     size: int
     digest: str
@@ -103,8 +105,10 @@ class ApproveSeveral(Dialog):
 
     def _open(self, request: ApprovalRequest, known: Domains) -> Row:
         revision: ActionRevision = read_bytes(request=request, by=self.user, now=self.now)
+        token = f"{request.pk}:{revision.number}:{revision.digest}"
+        ticked = self.request.method != "POST" or token in self.request.POST.getlist("row")
         return Row(
-            request, page_of(request), f"{request.pk}:{revision.number}:{revision.digest}",
+            request, page_of(request), token, ticked,
             read_marks(request, revision, known=known), len(revision.body), revision.digest,
         )  # fmt: skip
 
@@ -123,14 +127,17 @@ class ApproveSeveral(Dialog):
         return self.framed(self.template, context, status=refusal.status if refusal else status)
 
     def post(self, request: HttpRequest, **rest: Any) -> HttpResponse:
-        """Vote; where nothing was ticked, say so."""
-        if not request.POST.getlist("row"):
-            try:
-                self.check()
-            except Refusal as refusal:
-                return self.answer(None, refusal)
-            return self.answer(self.make_form(request.POST), Conflict("Nothing is ticked."))
-        return super().post(request, **rest)
+        """Vote; where nothing was ticked or the comment is no good, show them again as they were left."""
+        form = self.make_form(request.POST)
+        if request.POST.getlist("row") and form.is_valid():
+            return super().post(request, **rest)
+        try:
+            self.check()
+        except Refusal as refusal:
+            return self.answer(None, refusal)
+        if not form.is_valid():
+            return self.answer(form, None, status=422)
+        return self.answer(form, Conflict("Nothing is ticked."))
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Approve what is ticked; say what was left."""

@@ -52,7 +52,7 @@ _BLANKS: Final = re.compile(r"(?: |\\[nrt]){12,}")
 _BARE: Final = re.compile(r"(?i)(?<!:)//([^\s/?#@:\"'<>\\,;()]{1,253})|(?<![\w.@/])www\.([^\s/?#@:\"'<>\\,;()]{1,253})")
 _MARKDOWN: Final = re.compile(r"(?i)\[([^\]\n]{1,200})\]\(<?(?:(?:https?:)?//)?([^\s/)>\"]{1,253})")
 _ANCHOR: Final = re.compile(
-    r"(?i)<a(?:\s|\\[nrt])[^>]{0,200}?href=(?:\\?[\"'])?(?:(?:https?:)?//)?([^\s/\"'>\\]{1,253})[^>]{0,200}>([^<]{1,200})<"
+    r"(?i)<a(?:\s|\\[nrt])[^>]{0,200}?href=(?:\\?[\"'])?(?:(?:https?:)?//)?([^\s/\"'>\\]{1,253}+)[^>]{0,200}+>([^<]{1,200}+)<"
 )
 _HTML: Final = re.compile(
     r"(?i)</?(?:a|b|body|br|div|form|html|i|iframe|img|input|link|meta|object|p|script|span|style|svg)\b[^<>]{0,300}>?"

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from approvals.models import ApprovalRequest, Grant, Vote
+from approvals.models import ActionRevision, ApprovalRequest, Grant, Vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from controlplane.console import formats
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, page_of
@@ -31,7 +31,7 @@ Rows = QuerySet[Any]
 
 
 def _mine(rows: Rows, user: User, now: datetime) -> Rows:
-    return rows.in_time(now).reviewed_by(user).order_by("expires_at", "id")  # type: ignore[attr-defined,no-any-return]
+    return rows.in_time(now).awaiting(user).order_by("expires_at", "id")  # type: ignore[attr-defined,no-any-return]
 
 
 def _open(rows: Rows, user: User, now: datetime) -> Rows:
@@ -106,7 +106,7 @@ class ApprovalPages(ConsoleAdmin):
         return super().get_queryset(request).prefetch_related("queues")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Count the votes of the shown page in one query."""
+        """Count the votes of the shown page in one query, and read in another what people edited of it."""
         cl = super().get_changelist_instance(request)
         votes = Vote.objects.filter(request__in=[row.pk for row in cl.result_list], verdict=Verdict.APPROVE)
         found = {
@@ -115,6 +115,12 @@ class ApprovalPages(ConsoleAdmin):
         }
         for row in cl.result_list:
             row.approvals_now = found.get((row.pk, row.revision), 0)
+        edited = [row.pk for row in cl.result_list if row.revision > 1]
+        if edited:
+            present = ActionRevision.objects.filter(request__in=edited, number=F("request__revision"))
+            facts = dict(present.values_list("request", "facts"))
+            for row in cl.result_list:
+                row.facts_now = facts.get(row.pk)
         return cl
 
     @admin.display(description="asks to")
@@ -135,12 +141,14 @@ class ApprovalPages(ConsoleAdmin):
     @admin.display(description="reach")
     def reach(self, row: ApprovalRequest) -> str:
         """Say how many destinations; which ones the page shows to whoever may read them."""
-        return formats.plural(len(row.decision.destinations), "destination")
+        facts = getattr(row, "facts_now", None)
+        return formats.plural(len(facts["destinations"] if facts else row.decision.destinations), "destination")
 
     @admin.display(description="units")
     def units(self, row: ApprovalRequest) -> str:
-        """Write how many things it touches, as first asked."""
-        return formats.plural(row.decision.units, "unit")
+        """Write how many things it touches."""
+        facts = getattr(row, "facts_now", None)
+        return formats.plural(facts["units"] if facts else row.decision.units, "unit")
 
     @admin.display(description="approvals")
     def approvals(self, row: Any) -> str:

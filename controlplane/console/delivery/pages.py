@@ -17,7 +17,7 @@ from controlplane.console.delivery.dialogs import DELIVERY, ENDPOINT, CreateEndp
 from controlplane.console.lists import ByTeam, Since, Tab, state_column, time_column
 from controlplane.console.people import viewer
 from controlplane.console.registry.fields import joined
-from controlplane.console.tags import draw_state, draw_time, make_visible, write_pretty
+from controlplane.console.tags import draw_state, draw_time, make_visible, write_details
 from controlplane.delivery.models import Attempt, Delivery, Endpoint
 from controlplane.delivery.states import OPEN, DeliveryState, EndpointState
 from registry.models import Agent, Team, User
@@ -61,7 +61,9 @@ class EndpointPages(ConsoleAdmin):
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
         """Offer to add one."""
-        away = "" if Team.objects.operated_by(viewer(request)).exists() else "Operators of a team do this."
+        user = viewer(request)
+        operates = user.role == Role.ADMIN or Team.objects.operated_by(user).exists()
+        away = "" if operates else "Operators of a team do this."
         return (Button("Add a webhook…", f"{list_of(Endpoint)}do/create/", "main", away),)
 
     def page(self, request: HttpRequest, row: Endpoint) -> Sheet:
@@ -242,7 +244,7 @@ class DeliveryPages(ConsoleAdmin):
                 Fact("Next try", draw_time(row.due_at) if row.state in OPEN else "–"),
                 Fact("Closed", draw_time(row.closed_at) if row.closed_at else "not yet"),
                 Fact("Attempts", _attempts(row)),
-                Fact("What it says", write_pretty(row.body), code=True),
+                Fact("What it says", _laid_out(row.body), code=True),
             ),
             self._buttons(row),
         )
@@ -254,6 +256,14 @@ class DeliveryPages(ConsoleAdmin):
             Button("Send it now…", self.address(row, "retry"), "main", done),
             Button("Cancel…", self.address(row, "cancel"), "danger", closed),
         )
+
+
+def _laid_out(body: str) -> SafeString:
+    # Webhooks and callbacks get JSON, people a text.
+    try:
+        return write_details(body)
+    except ValueError:
+        return make_visible(body)
 
 
 def _attempts(row: Delivery) -> SafeString | str:

@@ -36,7 +36,9 @@ STARTERS: Final[Mapping[str, Starter]] = {
                            "until": "18:00"}},
             ],
             "tests": [
-                {"action": {"verb": "email.send", "destination": "email:a@example.com"},
+                # With the destination as well, for a catalogue that finds none in the payload.
+                {"action": {"verb": "email.send", "destination": "email:a@example.com",
+                            "payload": {"to": ["a@example.com"]}},
                  "at": "2026-11-23T10:00:00+00:00", "expect": "review"},
             ],
         },
@@ -52,7 +54,8 @@ STARTERS: Final[Mapping[str, Starter]] = {
                 {"limit": {"name": "pace", "verb": "form.submit", "units": 200, "per": "1d", "by": "agent"}},
             ],
             "tests": [
-                {"action": {"verb": "form.submit", "destination": "https://elsewhere.example/"}, "expect": "deny"},
+                {"action": {"verb": "form.submit", "destination": "https://elsewhere.example/",
+                            "payload": {"url": "https://elsewhere.example/"}}, "expect": "deny"},
             ],
         },
     ),

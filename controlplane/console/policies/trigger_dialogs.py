@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.http import HttpResponse
 
-from audit.refusals import Conflict, Refusal
+from audit.refusals import Refusal
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import Dialog, Done, Words
 from policies.models import Firing, Trigger
@@ -20,6 +20,7 @@ from policies.triggers.documents import LONGEST_NOTE, read_trigger
 from registry.documents import Problems
 from registry.models import Team
 from registry.permissions import require
+from registry.states import Role
 
 _WINDOWS = (("5m", "5 minutes"), ("15m", "15 minutes"), ("1h", "one hour"), ("6h", "6 hours"), ("1d", "one day"),
             ("7d", "7 days"))  # fmt: skip
@@ -44,6 +45,12 @@ class Terms(forms.Form):
     note = forms.CharField(
         label="Note", max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+class ChangedTerms(Terms):
+    """A trigger written anew over what was read."""
+
+    seen = forms.CharField(min_length=64, max_length=64, widget=forms.HiddenInput)
 
 
 class NewTerms(Terms):
@@ -126,8 +133,8 @@ class NewTrigger(Writing):
 
     def check(self) -> None:
         """Let pass whoever operates anything."""
-        operated = Team.objects.operated_by(self.user).exists()
-        require(operated, "Only operators and administrators write triggers.")
+        operates = self.user.role == Role.ADMIN or Team.objects.operated_by(self.user).exists()
+        require(operates, "Only operators and administrators write triggers.")
 
     def back(self) -> str:
         """Lead to the list."""
@@ -135,16 +142,14 @@ class NewTrigger(Writing):
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Save."""
-        if Trigger.objects.visible_to(self.user).filter(slug=data["slug"]).exists():
-            raise Conflict(f"There is a trigger {data['slug']} already.")
-        trigger = save_trigger(slug=data["slug"], document=document_of(data), by=self.user, now=self.now)
+        trigger = save_trigger(slug=data["slug"], document=document_of(data), by=self.user, now=self.now, new=True)
         return Done("The trigger is saved. Try it on history before it enforces.", page_of(trigger))
 
 
 class EditTrigger(Writing):
     """Write a trigger anew."""
 
-    form_class = Terms
+    form_class = ChangedTerms
     row: Trigger
 
     def words(self) -> Words:
@@ -169,18 +174,20 @@ class EditTrigger(Writing):
 
     def initial(self) -> dict[str, Any]:
         """Hold it as it is."""
-        document = definition_of(self.row).document
+        definition = definition_of(self.row)
+        document = definition.document
         scope = "agent" if "agent" in document else "team" if "team" in document else "everyone"
         return {
             **document,
             "scope": scope,
             "name": document.get(scope, ""),
             "more_than": document.get("more_than_usd", document.get("more_than")),
+            "seen": definition.full_digest,
         }
 
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Save."""
-        save_trigger(slug=self.row.slug, document=document_of(data), by=self.user, now=self.now)
+        save_trigger(slug=self.row.slug, document=document_of(data), by=self.user, now=self.now, seen=data["seen"])
         return Done("The trigger is saved.", self.pages.address(self.row))
 
 

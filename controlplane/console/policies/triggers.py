@@ -23,8 +23,10 @@ from policies.operations.triggers import definition_of
 from policies.permissions import may_rearm, may_watch
 from policies.states import FiringState, Measure
 from registry.models import User
+from registry.states import Role
 
 _MOST_SHOWN: Final = 20
+_WRITERS: Final = frozenset({Role.ADMIN, Role.OPERATOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,9 @@ class TriggerPages(ConsoleAdmin):
         return definition_of(row).condition
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
-        """Offer a new one."""
+        """Offer a new one to whoever writes triggers."""
+        if viewer(request).role not in _WRITERS:
+            return ()
         return (Button("New trigger…", f"{list_of(Trigger)}do/create/", "main"),)
 
     def page(self, request: HttpRequest, row: Trigger) -> TriggerPage:

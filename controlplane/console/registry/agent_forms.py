@@ -11,7 +11,7 @@ from django.http import Http404
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import LONGEST_REASON, Done, NoForm, OptionalReason, Words
 from controlplane.console.registry.agent_dialogs import AgentDialog
-from controlplane.console.registry.fields import FieldDialog, Labels, Named, people_known_to
+from controlplane.console.registry.fields import FieldDialog, Labels, Named, people_known_to, require_a_team
 from controlplane.console.registry.histories import changed_since
 from registry import permissions
 from registry.models import Agent, AgentTransfer, Team, User
@@ -74,10 +74,7 @@ class Register(FieldDialog):
 
     def check(self) -> None:
         """Let pass whoever operates a team."""
-        permissions.require(
-            Team.objects.operated_by(self.user).exists(),
-            "Only operators of a team and administrators register agents.",
-        )
+        require_a_team(self.user, "Only operators of a team and administrators register agents.")
 
     def initial(self) -> dict[str, Any]:
         """Begin careful: it may read, and it is not held."""

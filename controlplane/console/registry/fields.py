@@ -8,12 +8,27 @@ from typing import Any
 from django import forms
 from django.http import HttpResponse
 
-from audit.refusals import Invalid, Refusal
+from audit.refusals import Conflict, Forbidden, Invalid, Refusal
 from controlplane.console.dialogs import Dialog
 from registry.models import Team, User
+from registry.states import Role
 
 LINES = forms.Textarea(attrs={"rows": 3})
 CODE = {"class": "cp-code", "spellcheck": "false"}
+
+
+def require_a_team(user: User, otherwise: str) -> None:
+    """Let pass whoever operates a team.
+
+    Raises:
+        Conflict: an administrator of an installation that has no team yet, who may do it and has to begin elsewhere.
+        Forbidden: the others, with the sentence given.
+    """
+    if Team.objects.operated_by(user).exists():
+        return
+    if user.role == Role.ADMIN:
+        raise Conflict("There is no team yet. Create one first, under Teams.")
+    raise Forbidden(otherwise)
 
 
 class FieldDialog(Dialog):

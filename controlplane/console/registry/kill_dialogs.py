@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 
+from audit.refusals import Missing, Refusal
 from controlplane.console import counting
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import Dialog, Done, OptionalReason, Reason, Words
@@ -18,7 +19,7 @@ from registry import permissions
 from registry.models import Agent, KillExemption, KillSwitch, Team
 from registry.operations import kill, let_out, lift, put_back
 from registry.operations.exemptions import covers
-from registry.states import AgentState, KillScope
+from registry.states import AgentState, KillScope, Role
 from runs.models import Run
 
 _MOST = 1_000
@@ -47,8 +48,15 @@ class Where(forms.Form):
 
     scope = forms.ChoiceField(choices=KillScope.choices)
     value = forms.CharField(
-        label="Agent, team or tag", required=False, max_length=120, help_text="Leave empty for every agent."
+        label="Agent, team or tag", required=False, max_length=120, help_text="Its name. Empty only for every agent."
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a name, except where every agent is meant."""
+        data = super().clean() or {}
+        if data.get("scope", KillScope.ALL) != KillScope.ALL and not data.get("value"):
+            self.add_error("value", "Write which one. For every agent, choose that as the scope.")
+        return data
 
 
 class Why(Reason):
@@ -78,6 +86,7 @@ class Throw(FieldDialog):
     """Throw a kill switch over any scope: first whom, then, with the numbers in sight, why."""
 
     form_class = Where
+    asks_whom = True
 
     @property
     def scope(self) -> tuple[str, str]:
@@ -92,7 +101,7 @@ class Throw(FieldDialog):
     def words(self) -> Words:
         """Name the effect; how much it stops once the scope is known."""
         scope, value = self.scope
-        if scope not in KillScope.values:
+        if self.asks_whom or scope not in KillScope.values:
             return Words(
                 "Throw a kill switch?",
                 (
@@ -114,14 +123,19 @@ class Throw(FieldDialog):
 
     def check(self) -> None:
         """Let pass whoever operates anything."""
-        operated = Team.objects.operated_by(self.user).exists()
-        permissions.require(operated, "Only administrators and operators throw kill switches.")
+        operates = self.user.role == Role.ADMIN or Team.objects.operated_by(self.user).exists()
+        permissions.require(operates, "Only administrators and operators throw kill switches.")
 
     def make_form(self, data: Any = None) -> forms.Form:
         """Ask whom, or why."""
         if data is None or not self.is_second:
             return Where(data)
         return Why(data, everything=self.scope[0] == KillScope.ALL)
+
+    def answer(self, form: forms.Form | None, refusal: Refusal | None, *, status: int = 200) -> HttpResponse:
+        """Render the step that the form belongs to: no number and no red button before the scope is a known one."""
+        self.asks_whom = not isinstance(form, Why)
+        return super().answer(form, refusal, status=status)
 
     def back(self) -> str:
         """Lead to the list."""
@@ -131,7 +145,13 @@ class Throw(FieldDialog):
         """Ask why, or throw it."""
         scope, value = data["scope"], data["value"]
         if not self.is_second:
-            permissions.may_kill(self.user, scope, value)
+            try:
+                permissions.may_kill(self.user, scope, value)
+            except Missing as missing:
+                whom = Where(self.request.POST)
+                whom.is_valid()
+                whom.add_error("value", "There is none of this name, or it is not yours to see.")
+                return self.answer(whom, None, status=missing.status)
             form = Why(initial={"scope": scope, "value": value}, everything=scope == KillScope.ALL)
             return self.answer(form, None)
         switch = kill(scope=scope, value=value, reason=data["reason"], by=self.user, now=self.now)

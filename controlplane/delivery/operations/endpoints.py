@@ -13,7 +13,7 @@ from django.db import transaction
 
 from audit.actors import Acting
 from audit.canonical import digest
-from audit.refusals import Conflict, Invalid, Problem, Stale
+from audit.refusals import Conflict, Invalid, PreconditionFailed, Problem, Stale
 from audit.transitions import move, note
 from controlplane import atrest, outgoing
 from controlplane.delivery import signing
@@ -29,6 +29,12 @@ OVERLAP = timedelta(hours=24)
 MOST_ENDPOINTS = 100
 _MOST_WORDS = 100
 _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?\Z")
+
+
+class EndpointChanged(PreconditionFailed):
+    """Somebody changed the endpoint since it was read."""
+
+    code, title = "webhook_changed", "The webhook was changed in the meantime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +109,18 @@ def _create(wanted: Wanted, team: Team | None, *, by: User, now: datetime) -> Is
     endpoint = Endpoint(team=team, created_at=now, created_by=by, secret_hint=signing.hint(secret), **wanted.columns)
     endpoint.secret = atrest.seal(secret, place=endpoint.place("secret"))
     endpoint.save(force_insert=True)
-    note(endpoint, kind="webhook.created", by=by, now=now, outcome=endpoint.state, after=_digest(endpoint))
+    note(endpoint, kind="webhook.created", by=by, now=now, outcome=endpoint.state, after=digest_of(endpoint))
     return Issued(endpoint, secret)
 
 
 def edit_endpoint(
-    *, endpoint: Endpoint, wanted: Wanted, by: User, now: datetime, guard: outgoing.Guard | None = None
+    *,
+    endpoint: Endpoint,
+    wanted: Wanted,
+    by: User,
+    now: datetime,
+    seen: str | None = None,
+    guard: outgoing.Guard | None = None,
 ) -> None:
     """Change what an endpoint is like; its team, state and secrets stay.
 
@@ -117,14 +129,19 @@ def edit_endpoint(
         wanted: what it is to be like.
         by: an administrator, or an operator of its team.
         now: aware UTC.
+        seen: `digest_of` the endpoint as the person read it (``If-Match``); None: whatever it is like now.
         guard: of outgoing calls; the installation's when left out.
 
     Raises:
         Missing: not theirs to see.
+        EndpointChanged: somebody else changed it since the person read it.
         Invalid, UnsafeUrl: see `create_endpoint`.
         Stale: somebody else changed it first.
     """
     may_manage(by, endpoint)
+    # What changes after this is met where the row is replaced.
+    if seen is not None and digest_of(endpoint) != seen:
+        raise EndpointChanged(f"{endpoint.name} was changed by somebody else since you read it.")
     _check(wanted, endpoint.team)
     if wanted.url != endpoint.url:
         (guard or outgoing.guard()).check(wanted.url)
@@ -133,13 +150,13 @@ def edit_endpoint(
 
 @transaction.atomic
 def _edit(endpoint: Endpoint, wanted: Wanted, *, by: User, now: datetime) -> None:
-    before = _digest(endpoint)
+    before = digest_of(endpoint)
     changed = sorted(name for name, value in wanted.columns.items() if getattr(endpoint, name) != value)
     if not changed:
         return
     _replace(endpoint, wanted.columns)
     note(
-        endpoint, kind="webhook.changed", by=by, now=now, before=before, after=_digest(endpoint),
+        endpoint, kind="webhook.changed", by=by, now=now, before=before, after=digest_of(endpoint),
         details={"changed": changed},
     )  # fmt: skip
 
@@ -210,7 +227,7 @@ def delete_endpoint(*, endpoint: Endpoint, by: User, now: datetime) -> None:
         raise Conflict("Disable the webhook first.")
     rows = Delivery.objects.filter(endpoint=endpoint)
     details = {"name": endpoint.name, "deliveries": rows.count()}
-    note(endpoint, kind="webhook.deleted", by=by, now=now, before=_digest(endpoint), details=details)
+    note(endpoint, kind="webhook.deleted", by=by, now=now, before=digest_of(endpoint), details=details)
     Attempt.objects.filter(delivery__endpoint=endpoint).delete()
     rows.delete()
     endpoint.delete()
@@ -238,7 +255,8 @@ def _replace(endpoint: Endpoint, columns: dict[str, Any]) -> None:
     endpoint.revision += 1
 
 
-def _digest(endpoint: Endpoint) -> str:
+def digest_of(endpoint: Endpoint) -> str:
+    """Name what an endpoint is like, without its state and secrets."""
     columns = {name: getattr(endpoint, name) for name in ("name", "url", "kinds", "agents", "teams")}
     return digest("acp.webhook.v1", {**columns, "team": endpoint.audit_team})
 

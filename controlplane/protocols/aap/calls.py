@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from approvals.operations import lock_pending
 from approvals.refusals import AlreadyDecided, Expired, NotGranted, NotNow, PolicyChanged
 from audit import sql
 from audit.refusals import KeyReused, Missing
-from controlplane import gateway
+from controlplane import atrest, gateway
 from controlplane.gateway.bodies import CallBody
 from controlplane.protocols.aap.errors import (
     AlreadyTerminal,
@@ -19,7 +20,7 @@ from controlplane.protocols.aap.errors import (
 )
 from controlplane.protocols.aap.exact import same
 from controlplane.protocols.aap.reading import Submission, question_of, read_submission
-from controlplane.protocols.aap.requests import Seen, find_request, stored_submission
+from controlplane.protocols.aap.requests import Seen, find_request, place_of_words, stored_submission
 from controlplane.protocols.aap.tools import verb_of
 from policies.models import Decision
 from registry.authentication import Principal
@@ -41,11 +42,13 @@ def create(*, principal: Principal, key: str, raw: bytes) -> tuple[Seen, bool]:
         KeyReused: the key belongs to another one.
     """
     submission = read_submission(raw)
-    question = question_of(submission, verb=verb_of(submission.tool))
+    seal = partial(atrest.seal, place=place_of_words(agent_id=principal.agent_id, key=key))
+    question = question_of(submission, verb=verb_of(submission.tool), seal=seal)
     try:
         answer = gateway.ask(principal=principal, key=key, raw=question, form=CallBody)
     except KeyReused:
-        # The gateway compares bytes; here blanks, key order and the catalogue of now make no other submission.
+        # The gateway compares bytes; here blanks, key order, the catalogue of now and a seal, which never comes out
+        # twice the same, make no other submission.
         earlier = _asked_with(key, principal)
         if earlier is None or not _is_same(earlier, submission):
             raise

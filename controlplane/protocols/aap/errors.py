@@ -20,7 +20,10 @@ _TYPES: Final = {
     500: "internal", 503: "dependency",
 }  # fmt: skip
 # Where the parts of the question to the gateway come from.
-_PARTS: Final = {"payload": "arguments", "call": "arguments", "purpose": "agent_reasoning", "submission": "context"}
+_PARTS: Final = {
+    "payload": "arguments", "call": "arguments", "purpose": "agent_reasoning", "withheld": "agent_reasoning",
+    "submission": "context",
+}  # fmt: skip
 
 
 class MissingKey(Malformed):

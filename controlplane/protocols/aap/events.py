@@ -55,7 +55,9 @@ def _tell(batch: Sequence[Sealed], now: datetime) -> int:
             # Asked in another way, or erased.
             continue
         receivers = Instance.objects.told_at(entry.at).select_related("agent").filter(agent=decision.agent_id)
-        for instance in receivers.filter(environment=decision.environment):
+        # Locked: whoever removes one meanwhile waits, and cancels what is written here as well.
+        locked = receivers.select_for_update(of=("self",), no_key=True).order_by("id")
+        for instance in locked.filter(environment=decision.environment):
             written += _notify(instance, seen, now)
     return written
 

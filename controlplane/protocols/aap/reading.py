@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from audit.refusals import TooLarge, invalid
 from controlplane.gateway.bodies import ToolCall
 from controlplane.protocols.aap.exact import Member, Number, canonical_view, read_members
 from registry.tools import UNMAPPED, Tool
+from runs.redaction import redact_text
 
 MAX_SUBMISSION: Final = 256 * 1024
 # Longer windows are shortened, which the protocol lets a provider do.
@@ -24,6 +26,7 @@ _LONGEST_PURPOSE: Final = 4000
 _DURATION: Final = re.compile(r"([1-9][0-9]*)(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _FIELDS: Final = ("tool", "server", "arguments", "timeout", "agent_reasoning", "context")
+_REASONING: Final = "agent_reasoning"
 _REQUIRED: Final = ("tool", "arguments", "timeout")
 
 
@@ -33,7 +36,7 @@ class Submission:
 
     Attributes:
         members: what was sent, by name, each with its own text.
-        text: the whole body, as it came.
+        text: the whole body, as it came or with another reasoning.
         within_seconds: how long the agent waits for people.
     """
 
@@ -52,6 +55,21 @@ class Submission:
         """The parsed members, for comparing."""
         return {name: member.value for name, member in self.members.items()}
 
+    @property
+    def reasoning(self) -> str:
+        """Why the agent wants it, in its own words; empty where it does not say."""
+        return str(self.members[_REASONING].value) if _REASONING in self.members else ""
+
+    @property
+    def inside(self) -> str:
+        """The members, each with its own text, as they stand between the braces."""
+        return ",".join(f"{json.dumps(name)}:{member.text}" for name, member in self.members.items())
+
+    def saying(self, text: str) -> Submission:
+        """Return the same with another reasoning, given as JSON text."""
+        other = replace(self, members={**self.members, _REASONING: Member(json.loads(text), text)})
+        return replace(other, text=f"{{{other.inside}}}")
+
 
 def read_submission(raw: bytes) -> Submission:
     """Read the body of ``POST /v1/requests``.
@@ -61,6 +79,15 @@ def read_submission(raw: bytes) -> Submission:
     """
     if len(raw) > MAX_SUBMISSION:
         raise TooLarge(f"The body exceeds {MAX_SUBMISSION} bytes.")
+    return read_kept(raw)
+
+
+def read_kept(raw: bytes) -> Submission:
+    """Read a submission that was admitted before; what was taken out of it may have made it longer.
+
+    Raises:
+        Malformed, Invalid: it is not one.
+    """
     members = read_members(raw)
     require_fields(members, _FIELDS, _REQUIRED)
     for name in ("tool", "server"):
@@ -104,12 +131,13 @@ def read_duration(text: object, *, at: str) -> int:
     return min(int(found[1]) * _SECONDS[found[2]], _LONGEST_SECONDS)
 
 
-def question_of(submission: Submission, *, verb: str | None) -> bytes:
+def question_of(submission: Submission, *, verb: str | None, seal: Callable[[str], str]) -> bytes:
     """Return the body that the gateway is asked with.
 
     Args:
         submission: what was sent.
         verb: that the catalogue names for its tool; None: it names none.
+        seal: encrypts what only the agent is told again.
 
     Raises:
         Invalid: it holds text that cannot be stored.
@@ -123,18 +151,23 @@ def question_of(submission: Submission, *, verb: str | None) -> bytes:
         arguments_sha256=hashlib.sha256(arguments.text.encode()).hexdigest(),
         arguments_text=None if exact else arguments.text,
     )
-    reasoning = submission.members.get("agent_reasoning")
-    said = "" if reasoning is None else str(reasoning.value)
+    said = submission.reasoning
     # Before it is written anew, so that a defect is named by the protocol's own fields.
     check({"tool": tool.name, "server": tool.server, "arguments": view, "agent_reasoning": said})
+    # Before it is cut: half a secret is not known as one.
+    clean, kept = redact_text(said), {"submission": submission.text}
+    if clean != said:
+        # People and records need no secret, and clients accept no answer that says anything else than they did.
+        cleaned = submission.saying(json.dumps(clean, ensure_ascii=False))
+        kept = {"submission": cleaned.text, "withheld": seal(submission.members[_REASONING].text)}
     return dumps(
         {
             "verb": verb or UNMAPPED,
             "payload": view,
-            "purpose": said[:_LONGEST_PURPOSE],
+            "purpose": clean[:_LONGEST_PURPOSE],
             "call": msgspec.to_builtins(call),
             "within_seconds": submission.within_seconds,
-            "submission": submission.text,
+            **kept,
         }
     )
 

@@ -23,9 +23,10 @@ from approvals.models import ApprovalRequest, Grant, Vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit import sql
 from audit.refusals import Missing
+from controlplane import atrest
 from controlplane.gateway.answers import moment
 from controlplane.gateway.approved import find_decision
-from controlplane.protocols.aap.reading import Submission, read_submission
+from controlplane.protocols.aap.reading import Submission, read_kept
 from policies.models import Decision, Payload
 from policies.states import Effect
 from registry.authentication import Principal
@@ -88,8 +89,7 @@ class Seen:
             told["decision"] = _decision(self.resolved)
         if self.grant is not None and self.is_consumed and self.grant.redeemed_at is not None:
             told["consumption"] = _consumption(self.grant, self.grant.redeemed_at)
-        said = [f"{json.dumps(name)}:{member.text}" for name, member in self.submission.members.items()]
-        return f"{{{','.join(said)},{json.dumps(told)[1:]}"
+        return f"{{{self.submission.inside},{json.dumps(told)[1:]}"
 
 
 def _decision(resolved: Resolved) -> dict[str, str]:
@@ -128,10 +128,23 @@ def stored_submission(decision: Decision) -> Submission:
         Missing: it was erased, or the action was asked in another way.
     """
     payload = Payload.objects.filter(pk=decision.pk).first()
-    text = json.loads(bytes(payload.body)).get("submission") if payload else None
-    if text is None:
+    body = json.loads(bytes(payload.body)) if payload else {}
+    if body.get("submission") is None:
         raise Missing
-    return read_submission(text.encode())
+    submission = read_kept(body["submission"].encode())
+    if body.get("withheld") is None:
+        return submission
+    place = place_of_words(agent_id=decision.agent_id, key=decision.idempotency_key)
+    try:
+        return submission.saying(atrest.open_sealed(body["withheld"], place=place))
+    except atrest.Unreadable:
+        # The key that sealed it is gone, and so is the secret; a client that compares runs nothing.
+        return submission
+
+
+def place_of_words(*, agent_id: int, key: str) -> str:
+    """Say where the words of an agent stand that it asked with under a key, for `controlplane.atrest`."""
+    return f"policies_payload/{agent_id}/{key}/withheld"
 
 
 def seen_at(decision: Decision, *, now: datetime) -> Seen:

@@ -1,4 +1,4 @@
-"""Revoking a grant, writing a draft anew: each by those who may, and over what was read."""
+"""Revoking a grant, writing a draft, a trigger or a webhook anew: each by those who may, and over what was read."""
 
 from __future__ import annotations
 
@@ -87,9 +87,45 @@ def test_a_draft_over_a_base_that_moved_is_not_published(scene: Scene) -> None:
     assert published.json()["state"] == "published"
 
 
+def test_a_trigger_is_written_anew_over_what_was_read(scene: Scene) -> None:
+    caller, fields = person(scene.world.operator), {"count": "denials", "agent": "job-applier", "per": "1h"}
+    made = caller.send("POST", "/triggers", {**fields, "slug": "many", "more_than": 9})
+    tag = made["ETag"]
+    assert (made.status_code, caller.get("/triggers/many")["ETag"]) == (201, tag)
+    problem(caller.send("POST", "/triggers", {**fields, "slug": "many", "more_than": 3}), 409, "conflict")
+    assert caller.send("POST", "/triggers/many/try")["ETag"] == tag
+    problem(caller.send("PUT", "/triggers/many", {**fields, "more_than": 8}), 428, "precondition_required")
+    for odd in ("*", '"x"', f"W/{tag}", f"{tag}, {tag}"):
+        problem(caller.send("PUT", "/triggers/many", {**fields, "more_than": 8}, If_Match=odd), 412)
+    saved = caller.send("PUT", "/triggers/many", {**fields, "more_than": 8}, If_Match=tag)
+    assert (saved.status_code, saved["ETag"] != tag) == (200, True)
+    late = caller.send("PUT", "/triggers/many", {**fields, "more_than": 7}, If_Match=tag)
+    problem(late, 412, "trigger_changed")
+    assert caller.get("/triggers/many").json()["document"]["more_than"] == 8
+    problem(person(scene.world.owner).send("PUT", "/triggers/many", {**fields, "more_than": 7}, If_Match=tag), 403)
+    problem(person(scene.world.stranger).send("PUT", "/triggers/many", {}, If_Match=tag), 404)
+
+
 def test_a_simulation_names_the_nearest_rules(scene: Scene) -> None:
     action = {"verb": "form.submit", "payload": {"url": "https://else.example/x"}}
     told = person(scene.world.operator).send("POST", "/policies/simulate", {"agent": "job-applier", "action": action})
     nearest = told.json()["nearest"]
     assert (nearest[0]["rule"], nearest[0]["misses"][0]["selector"]) == ("submit", "destination")
     assert told.json()["obligations"] == []
+
+
+def test_a_webhook_is_changed_over_what_was_read(scene: Scene) -> None:
+    caller, fields = person(scene.world.operator), {"name": "hook", "url": "https://93.184.216.34/hook"}
+    made = caller.send("POST", "/webhooks", {**fields, "team": "talent"})
+    path, tag = f"/webhooks/{made.json()['id']}", made["ETag"]
+    assert (made.status_code, caller.get(path)["ETag"]) == (201, tag)
+    # Its state and its secret are not what is written.
+    assert caller.send("POST", f"{path}/secret")["ETag"] == tag
+    assert caller.send("POST", f"{path}/disable", {"reason": "moving"})["ETag"] == tag
+    problem(caller.send("PUT", path, {**fields, "name": "mine"}), 428, "precondition_required")
+    problem(caller.send("PUT", path, {**fields, "name": "mine"}, If_Match="*"), 412)
+    saved = caller.send("PUT", path, {**fields, "name": "mine"}, If_Match=tag)
+    assert (saved.status_code, saved["ETag"] != tag) == (200, True)
+    problem(caller.send("PUT", path, {**fields, "name": "late"}, If_Match=tag), 412, "webhook_changed")
+    assert caller.get(path).json()["name"] == "mine"
+    problem(person(scene.world.stranger).send("PUT", path, fields, If_Match=tag), 404)

@@ -14,7 +14,7 @@ from registry.models import Agent
 from registry.operations import create_version, grant_publish, pause_agent, promote
 from tests.controlplane.api.callers import Caller, person, pointers, problem, rows
 from tests.controlplane.api.scene import FORM, MAIL
-from tests.world import World
+from tests.world import World, make_agent
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +151,10 @@ def test_who_may_publish_over_every_matched_agent_may_publish(ruled: World) -> N
     problem(caller.send("POST", f"/policies/{restored.json()['number']}/rollback", {"reason": "r"}), 404)
 
 
-@pytest.mark.parametrize("scope", [{"teams": "billing"}, {"agents": "not-yet"}, {"agents": ["job-applier", "not-yet"]}])
+@pytest.mark.parametrize(
+    "scope",
+    [{"teams": "billing"}, {"agents": "not-yet"}, {"agents": ["job-applier", "not-yet"]}, {"tags": "not-yet"}, {}],
+)
 def test_whom_nobody_is_yet_only_administrators_publish_over(ruled: World, scope: dict[str, Any]) -> None:
     grant_publish(team=ruled.team, user=ruled.operator, by=ruled.admin, now=sql.now())
     before = Revision.objects.get(state="published")
@@ -161,6 +164,24 @@ def test_whom_nobody_is_yet_only_administrators_publish_over(ruled: World, scope
         drafted = caller.send("POST", "/policies", {"policies": {**before.document, **ahead}})
         path = f"/policies/{drafted.json()['number']}/publish"
         assert caller.send("POST", path, {"reason": "early"}, If_Match=drafted["ETag"]).status_code == status
+
+
+def test_a_tag_that_somebody_elses_agent_does_not_bear_yet_gives_no_right_over_it(ruled: World) -> None:
+    grant_publish(team=ruled.team, user=ruled.operator, by=ruled.admin, now=sql.now())
+    make_agent("biller", owner=ruled.stranger, team=ruled.other, by=ruled.admin, now=sql.now())
+    rules, before = [{"forbid": {"name": "nothing"}}], Revision.objects.get(state="published").document
+    caller, status = person(ruled.operator), {}
+    for named in ("biller", "job-applier"):
+        ahead = {"ahead": {"applies_to": {"agents": [named], "tags": ["not-yet"]}, "mode": "enforce", "rules": rules}}
+        drafted = caller.send("POST", "/policies", {"policies": {**before, **ahead}})
+        path = f"/policies/{drafted.json()['number']}/publish"
+        status[named] = caller.send("POST", path, {"reason": "x"}, If_Match=drafted["ETag"]).status_code
+    assert status == {"biller": 403, "job-applier": 200}
+
+
+def test_a_replay_that_ends_where_the_calendar_begins_is_refused(ruled: World) -> None:
+    answer = person(ruled.admin).send("POST", "/policies/1/replays", {"until": "0001-01-01T05:00:00-14:00"})
+    assert pointers(problem(answer, 422)) == [("/since", "too_early")]
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

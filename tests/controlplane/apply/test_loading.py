@@ -133,6 +133,7 @@ HOSTILE = (
     "a: |\n  x\n y",
     "? |\n  a\n: b",
     "%YAML 1.1\n---\na: 1",
+    "%YAML 1.1#\n---\na: 1",
     "a: %x",
     "a: @x",
     "a: *x:",

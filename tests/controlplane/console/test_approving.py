@@ -185,6 +185,15 @@ def test_the_inbox_shows_mine_soonest_first_and_the_rest_in_tabs(scene: Scene, v
     assert "Nothing waits here." in empty
 
 
+def test_the_inbox_tells_the_reach_of_what_was_edited(scene: Scene, visit: Visit) -> None:
+    request, untouched = scene.hold(), scene.hold()
+    send(visit(scene.world.reviewer), request, "edit", **edited(request, to=[f"{name}@acme.com" for name in "abcd"]))
+    rows = visit(scene.world.second).get(list_of(ApprovalRequest)).content.decode().split("<tr")
+    told = {held: next(row for row in rows if page_of(held) in row) for held in (request, untouched)}
+    assert ("4 destinations" in told[request], "4 units" in told[request]) == (True, True)
+    assert ("1 destination" in told[untouched], "1 unit" in told[untouched]) == (True, True)
+
+
 def test_an_operator_cancels_and_a_reviewer_does_not(scene: Scene, visit: Visit) -> None:
     request = scene.hold()
     refused = visit(scene.world.reviewer).post(page_of(request, "cancel"), {"reason": "x"})

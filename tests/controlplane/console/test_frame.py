@@ -74,6 +74,12 @@ def test_the_tab_title_and_the_sidebar_count_what_waits_for_me(full: Scene, visi
     assert "<title>(" not in text(visit(full.world.auditor), list_of(ApprovalRequest))
 
 
+def test_the_keys_lead_to_no_page_that_the_person_does_not_have(full: Scene, visit: Visit) -> None:
+    told = {user.role: text(visit(user), "/home/") for user in (full.world.reviewer, full.world.auditor)}
+    assert ("Home, Approvals<" in told["reviewer"], "Policies, Costs, Audit" in told["reviewer"]) == (True, False)
+    assert ("Home, Approvals<" in told["auditor"], "Policies, Costs, Audit" in told["auditor"]) == (False, True)
+
+
 def test_a_kill_switch_is_announced_to_whom_it_concerns(full: Scene, visit: Visit) -> None:
     world = full.world
     switch = KillSwitch.objects.in_force().get()

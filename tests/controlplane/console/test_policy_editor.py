@@ -20,7 +20,7 @@ from policies.models import Revision
 from policies.operations import revise_draft, save_draft
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import POLICIES, SCRIPT, Scene
-from tests.world import make_admin
+from tests.world import make_admin, make_verbs
 
 pytestmark = pytest.mark.slow
 
@@ -306,3 +306,11 @@ def test_an_empty_installation_begins_with_one_of_three(db: None, visit: Visit) 
     bare.do("start payments").do("save")
     assert bare.answer.status_code == 302
     assert list(Revision.objects.get().document) == ["payments"]
+
+
+def test_a_template_passes_its_own_tests_with_the_verbs_of_the_guides(db: None, visit: Visit) -> None:
+    admin = make_admin()
+    make_verbs(by=admin)
+    for name in ("mail", "forms"):
+        started = Desk(visit(admin), f"{reverse('admin:policies_revision_draft')}?template={name}")
+        assert "Tests: ✓ 1 passed, ✕ 0 failed." in started.shown, name

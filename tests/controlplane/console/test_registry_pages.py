@@ -11,7 +11,7 @@ from registry.models import Agent, AgentKey, AgentTransfer, AgentVersion, KillEx
 from registry.operations import create_version, kill
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
-from tests.world import make_agent
+from tests.world import make_admin, make_agent
 
 pytestmark = pytest.mark.slow
 AWAY = ("owner", "reviewer", "auditor", "stranger")
@@ -174,7 +174,11 @@ def test_a_kill_switch_shows_its_scope_before_anything_stops(scene: Scene, visit
     wrong = client.post(throw, {"scope": "all", "value": "", "reason": "Fire", "confirmation": "yes"})
     assert (wrong.status_code, KillSwitch.objects.exists()) == (422, False)
     told = client.post(throw, {"scope": "team", "value": "nobody"})
-    assert told.status_code == 404
+    assert (told.status_code, "There is none of this name" in told.content.decode()) == (404, True)
+    nameless = client.post(throw, {"scope": "agent", "value": ""})
+    assert (nameless.status_code, "Write which one" in nameless.content.decode()) == (422, True)
+    for answer in (told, nameless):
+        assert "Show what it stops" in answer.content.decode()
     assert client.post(throw, {"scope": "tag", "value": "hr", "reason": "Fire"}).status_code == 302
     again = client.post(throw, {"scope": "tag", "value": "hr", "reason": "Fire"})
     assert (again.status_code, "in force already" in again.content.decode()) == (409, True)
@@ -223,3 +227,16 @@ def test_welcome_ticks_from_what_is_so(scene: Scene, visit: Visit) -> None:
     scene.submit()
     assert "Read why" in visit(scene.world.admin).get(url).content.decode()
     assert "Register an agent…" in visit(scene.world.stranger).get(url).content.decode()
+
+
+@pytest.mark.django_db
+def test_an_installation_without_teams_tells_its_administrator_where_to_begin(visit: Visit) -> None:
+    client = visit(make_admin())
+    welcome = client.get(reverse("admin:welcome")).content.decode()
+    assert welcome.index("Create a team…") < welcome.index("Register an agent…")
+    for page in ("registry_agent_register", "approvals_queue_create", "approvals_queue_template"):
+        told = client.get(reverse(f"admin:{page}"))
+        assert (told.status_code, "There is no team yet" in told.content.decode()) == (409, True), page
+    # These may be about everybody.
+    for page in ("registry_killswitch_throw", "policies_trigger_create", "delivery_endpoint_create"):
+        assert client.get(reverse(f"admin:{page}")).status_code == 200, page

@@ -141,6 +141,29 @@ def test_after_a_vote_the_next_request_opens(scene: Scene, visit: Visit) -> None
     assert send(client, second, "approve").headers["Location"] == list_of(ApprovalRequest)
 
 
+def test_what_i_wrote_or_voted_on_does_not_wait_for_me(scene: Scene, visit: Visit) -> None:
+    request, me, other = scene.hold(), scene.world.reviewer, scene.world.second
+
+    def waits_for() -> set[User]:
+        rows = ApprovalRequest.objects.in_time(scene.now)
+        return {user for user in (me, other, scene.world.operator, scene.world.owner) if rows.awaiting(user).exists()}
+
+    # The operator issued the key.
+    before = waits_for()
+    assert before >= {me, other}
+    assert scene.world.operator not in before
+    send(visit(me), request, "edit", **edited(request, subject="Other words"))
+    assert waits_for() == before - {me}
+    shown = visit(me).get(list_of(ApprovalRequest)).content.decode()
+    assert page_of(request) not in shown
+    assert "(1)" not in shown
+    assert page_of(request) in visit(me).get(list_of(ApprovalRequest), {"show": "open"}).content.decode()
+    queue(scene, quorum=2, editor_may_approve=True, owner_may_approve=False)
+    assert waits_for() == before - {scene.world.owner}
+    send(visit(other), request, "approve")
+    assert waits_for() == before - {scene.world.owner, other}
+
+
 def test_ten_votes_at_a_glance_are_remarked_on(scene: Scene, visit: Visit) -> None:
     client = visit(scene.world.reviewer)
     for number in range(10):
@@ -170,12 +193,31 @@ def test_several_are_approved_within_the_limit_and_every_row_is_shown(scene: Sce
     assert not Vote.objects.exists()
     carried = tokens(*rows[:3])
     send(visit(scene.world.second), rows[1], "edit", **edited(rows[1], subject="Changed"))
-    answer = client.post(url, {"row": carried, "comment": "All read"}, follow=True)
+    # Ticked in another order; the rows are locked in one that is the same for everybody.
+    answer = client.post(url, {"row": carried[::-1], "comment": "All read"}, follow=True)
     assert "2 approvals of 3 counted." in answer.content.decode()
     states = [ApprovalRequest.objects.get(pk=row.pk).state for row in rows]
     assert states == ["approved", "pending", "approved", "pending"]
     entry = Entry.objects.get(kind="approval.bulk_approved")
     assert (entry.actor_id, entry.agent) == ("talent-reviewer", "job-applier")
+    voted = Entry.objects.filter(kind="approval.voted").order_by("id").values_list("object_id", flat=True)
+    assert list(voted) == [str(rows[0].pk), str(rows[2].pk)]
+
+
+def test_a_comment_that_is_too_long_leaves_the_ticks_as_they_were(scene: Scene, visit: Visit) -> None:
+    queue(scene, bulk_limit=5)
+    rows = [scene.hold(), scene.hold()]
+    url = f"{list_of(ApprovalRequest)}do/bulk/?like={rows[0].pk}"
+    client, (left, kept) = visit(scene.world.reviewer), tokens(*rows)
+    ticks = [f'value="{token}" checked' for token in (left, kept)]
+    shown = client.get(url).content.decode()
+    assert [tick in shown for tick in ticks] == [True, True]
+    refused = client.post(url, {"row": [kept], "comment": "x" * 2_001})
+    shown = refused.content.decode()
+    assert (refused.status_code, [tick in shown for tick in ticks]) == (422, [False, True])
+    assert "at most 2000 characters" in shown
+    assert not any(tick in client.post(url, {"comment": ""}).content.decode() for tick in ticks)
+    assert not Vote.objects.exists()
 
 
 def test_several_are_not_approved_by_others(scene: Scene, visit: Visit) -> None:

@@ -12,6 +12,7 @@ from audit.operations import record, seal
 from controlplane.console.admins import list_of, page_of
 from policies.models import Firing, Trigger
 from policies.operations import save_trigger, watch
+from policies.operations.triggers import definition_of
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import SCRIPT, Scene
 
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.slow
 CREATE = "/policies/trigger/do/create/"
 TERMS = {"count": "denials", "scope": "agent", "name": "job-applier", "more_than": "2", "per": "1h", "mode": "shadow",
          "note": ""}  # fmt: skip
+
+
+def read(trigger: Trigger) -> dict[str, str]:
+    """Return what the form holds of what was read."""
+    trigger.refresh_from_db()
+    return {"seen": definition_of(trigger).full_digest}
 
 
 def saved(scene: Scene, **changes: Any) -> Trigger:
@@ -52,16 +59,30 @@ def test_a_trigger_is_written_tried_and_let_enforce(scene: Scene, visit: Visit) 
     client = visit(scene.world.operator)
     assert client.post(CREATE, {**TERMS, "slug": "many"}).status_code == 302
     trigger = Trigger.objects.get()
-    early = client.post(page_of(trigger, "edit"), {**TERMS, "mode": "enforce"})
+    assert read(trigger)["seen"] in client.get(page_of(trigger, "edit")).content.decode()
+    early = client.post(page_of(trigger, "edit"), {**TERMS, **read(trigger), "mode": "enforce"})
     assert early.status_code == 422
     assert "Try exactly this on history first" in early.content.decode()
     assert client.post(page_of(trigger, "try"), {}).status_code == 302
     assert "It would not have fired" in client.get(page_of(trigger)).content.decode()
-    assert client.post(page_of(trigger, "edit"), {**TERMS, "mode": "enforce"}).status_code == 302
+    assert client.post(page_of(trigger, "edit"), {**TERMS, **read(trigger), "mode": "enforce"}).status_code == 302
     trigger.refresh_from_db()
     assert trigger.mode == "enforce"
     assert "only people let go on" in client.get(page_of(trigger)).content.decode()
     assert "job-applier" in client.get(list_of(Trigger)).content.decode()
+
+
+def test_a_form_over_what_somebody_else_changed_is_refused(scene: Scene, visit: Visit) -> None:
+    trigger = saved(scene)
+    before = read(trigger)
+    saved(scene, note="Meanwhile")
+    client = visit(scene.world.operator)
+    late = client.post(page_of(trigger, "edit"), {**TERMS, **before})
+    assert late.status_code == 412
+    assert "Read what it says now" in late.content.decode()
+    assert client.post(page_of(trigger, "edit"), TERMS).status_code == 422
+    trigger.refresh_from_db()
+    assert trigger.note == "Meanwhile"
 
 
 def test_who_may_not_is_told_and_has_no_buttons(scene: Scene, visit: Visit) -> None:
@@ -69,8 +90,10 @@ def test_who_may_not_is_told_and_has_no_buttons(scene: Scene, visit: Visit) -> N
     for who in ("owner", "auditor"):
         client = visit(getattr(scene.world, who))
         assert client.get(page_of(trigger)).status_code == 200
-        assert client.post(page_of(trigger, "edit"), {**TERMS, "mode": "off"}).status_code == 403
+        assert client.post(page_of(trigger, "edit"), {**TERMS, **read(trigger), "mode": "off"}).status_code == 403
         assert client.get(CREATE).status_code == 403
+        assert CREATE not in client.get(list_of(Trigger)).content.decode()
+    assert CREATE in visit(scene.world.operator).get(list_of(Trigger)).content.decode()
     assert visit(scene.world.stranger).get(page_of(trigger)).status_code == 404
     assert visit(scene.world.reviewer).get(list_of(Trigger)).status_code == 403
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from approvals.models import ActionRevision
+from controlplane.delivery.operations import digest_of
 from policies.models import Decision
+from policies.operations.triggers import definition_of
 from tests.controlplane.api.scene import run, step
 from tests.matrix.places import FORM
 from tests.matrix.rows import ALL, READERS, acts, anybody, by_key, lists, reads, to
@@ -30,6 +32,14 @@ def _vote(held: Any) -> dict[str, str]:
 
 def _revision(draft: Any) -> dict[str, str]:
     return {"If_Match": f'"{draft.digest}"'}
+
+
+def _webhook(endpoint: Any) -> dict[str, str]:
+    return {"If_Match": f'"{digest_of(endpoint)}"'}
+
+
+def _trigger(trigger: Any) -> dict[str, str]:
+    return {"If_Match": f'"{definition_of(trigger).full_digest}"'}
 
 
 def _reported(event_id: str) -> dict[str, Any]:
@@ -109,7 +119,7 @@ ROWS = (
                                       "per": "1h"})),
     reads("api/v1/triggers/<slug:slug>", "trigger",
           to("PUT", may="admin operator", body={"count": "denials", "agent": "own-agent", "more_than": 9,
-                                                "per": "1h"})),
+                                                "per": "1h"}, headers=_trigger)),
     acts("api/v1/triggers/<slug:slug>/try", "trigger", to("POST", may="admin operator")),
     reads("api/v1/triggers/<slug:slug>/firings", "trigger"),
     acts("api/v1/firings/<uuid:id>/rearm", "firing", to("POST", may="admin operator")),
@@ -131,7 +141,7 @@ ROWS = (
     lists("api/v1/budgets"),
     reads("api/v1/budgets/<slug:slug>", "budget", see="admin operator auditor"),
     lists("api/v1/webhooks", to("POST", 201, may="admin operator", body={**_HOOK, "team": "talent"})),
-    reads("api/v1/webhooks/<uuid:id>", "webhook", to("PUT", may="admin operator", body=_HOOK),
+    reads("api/v1/webhooks/<uuid:id>", "webhook", to("PUT", may="admin operator", body=_HOOK, headers=_webhook),
           to("DELETE", 409, may="admin operator"), see=_CONNECTED),
     acts("api/v1/webhooks/<uuid:id>/secret", "webhook", to("POST", 201, may=_CONNECTED), see=_CONNECTED),
     acts("api/v1/webhooks/<uuid:id>/enable", "stopped webhook", to("POST", may=_CONNECTED), see=_CONNECTED),

@@ -11,11 +11,12 @@ from agentapprovalprotocol._wire import loads, matches, parse_request
 
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import expire_request
+from approvals.operations.requests import current_revision
 from approvals.states import Verdict
 from audit import sql
 from audit.actors import System
 from controlplane import parking
-from policies.models import Decision
+from policies.models import Decision, Payload
 from registry.operations import pause_agent
 from tests.controlplane.api import callers
 from tests.protocols.aap.scene import FORM, MAIL, Framework, decide, error, framework
@@ -55,6 +56,29 @@ def test_held_is_pending_until_people_approve(world: World, agent: Framework) ->
     assert approved.status == "approved"
     assert matches(approved, loads(json.dumps(MAIL)), asked)
     assert read(agent.consume(asked.id, "c")).consumption is not None
+
+
+def test_a_secret_in_the_reasoning_is_shown_to_nobody_and_kept_nowhere(
+    world: World, agent: Framework, settings: Any
+) -> None:
+    token = "ghp_" + "a1B2" * 9
+    # The second one stands where what people are shown of it is cut.
+    said = f"I log in with {token}, " + "as always, " * 357 + token
+    submission = {**MAIL, "agent_reasoning": said}
+    asked = read(agent.ask("a", submission), 201)
+    # The client refuses an answer that says anything else than it did.
+    assert matches(asked, loads(json.dumps(submission)))
+    assert read(agent.ask("a", submission)).id == asked.id
+    error(agent.ask("a", {**submission, "agent_reasoning": said.replace("a1", "a2")}), 409, "idempotency_conflict")
+    held = ApprovalRequest.objects.get(decision=asked.id)
+    facts, body = current_revision(held).facts, bytes(Payload.objects.get(pk=asked.id).body).decode()
+    for kept in (body, json.dumps(facts)):
+        assert "I log in with [redacted], as always" in kept
+        assert "ghp_" not in kept
+    decide(asked.id, world)
+    assert matches(read(agent.consume(asked.id, "c")), loads(json.dumps(submission)))
+    settings.ENCRYPTION_KEYS = ("another",)
+    assert "ghp_" not in agent.send("GET", f"/requests/{asked.id}").content.decode()
 
 
 def test_rejected_is_denied_with_the_reviewers_words(world: World, agent: Framework) -> None:

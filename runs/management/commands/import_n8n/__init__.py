@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError
 
 from audit import sql
-from audit.refusals import Refusal
+from audit.refusals import Missing, Refusal
 from registry.models import Agent, User
 from registry.states import Environment
 from runs.n8n import executions_in
@@ -58,6 +58,9 @@ class Command(BaseCommand):
                 chunk = executions[start : start + CHUNK]
                 try:
                     outcome = self.importer(executions=chunk, source=source, by=user, now=sql.now())
+                except Missing as refusal:
+                    # It is there, and not theirs to see; "not found" would be read as the file.
+                    raise CommandError(f"{user.username} sees no agent {agent.slug}.") from refusal
                 except Refusal as refusal:
                     raise CommandError(f"{path}: {refusal.detail}") from refusal
                 counts.update(outcome.counts)
