@@ -12,6 +12,7 @@ from audit.refusals import Missing, invalid
 from controlplane.gateway import standing as facts
 from controlplane.gateway.approved import of_decision
 from controlplane.gateway.bodies import AskBody, CallBody, convert, declared_of
+from controlplane.gateway.routing import routed
 from controlplane.gateway.verdicts import judged
 from policies import snapshots
 from policies.compile import compile_set
@@ -27,7 +28,7 @@ from registry.states import Environment
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What the policies alone say; limits count as unused, budgets are not asked.
+    """What the policies say, and of today's asks which queues take them; limits count as unused, budgets are not asked.
 
     Attributes:
         action: what counts, None where nothing could be extracted.
@@ -82,7 +83,7 @@ def try_action(
         raise invalid("/environment", "unknown_value", f"An environment is one of {', '.join(Environment.values)}.")
     standing = facts.by_agent(agent_id=agent.pk, environment=environment, lock=False)
     chosen = revision or snapshots.published()
-    return _judged(chosen, standing.subject(), declared_of(body), at=at or now)
+    return _routed(_judged(chosen, standing.subject(), declared_of(body), at=at or now), standing)
 
 
 def try_again(*, decision: Decision, now: datetime) -> Tried:
@@ -92,7 +93,7 @@ def try_again(*, decision: Decision, now: datetime) -> Tried:
         Missing: the payload was erased, so that nothing can be judged.
     """
     standing = facts.by_agent(agent_id=decision.agent_id, environment=decision.environment, lock=False)
-    return _judged(snapshots.published(), standing.subject(), _declared(decision), at=now)
+    return _routed(_judged(snapshots.published(), standing.subject(), _declared(decision), at=now), standing)
 
 
 def judge_as_then(*, decision: Decision) -> Tried:
@@ -136,6 +137,10 @@ def _judged(revision: Revision | None, subject: Subject, declared: Declared, *, 
     verbs = snapshots.verbs_in_force()
     action, verdict = judged(compile_set(policies, verbs, None), subject, declared, now=at)
     return Tried(action, verdict, revision.number if revision else 0, _near(policies, verbs, subject, action, at), at)
+
+
+def _routed(tried: Tried, standing: facts.Standing) -> Tried:
+    return replace(tried, verdict=routed(tried.verdict, tried.action, standing))
 
 
 def _near(

@@ -15,11 +15,14 @@ from audit import sql
 from controlplane import gateway
 from controlplane.apply import apply_document
 from controlplane.gateway.editing import RefusedByPolicy
+from controlplane.gateway.trying import codes, read_action, try_action, try_again
 from policies.destinations import check_destination
 from policies.facts import Action
+from policies.models import Decision
 from registry.amounts import parse_money
 from registry.authentication import authenticate
 from registry.documents import DocumentInvalid
+from registry.models import Agent
 from tests.approvals.steps import MAIL, ask, change, hold_mail
 from tests.journeys.installation import Installation, build
 from tests.together import at_once
@@ -133,6 +136,13 @@ def test_what_no_queue_takes_goes_to_the_fallback_else_it_is_denied(db: None) ->
     answer = ask(installation, "again", **MAIL)
     assert (answer.effect, [reason["code"] for reason in answer.reasons]) == ("deny", ["no_queue"])
     assert ApprovalRequest.objects.count() == 1
+    # Who asks what would happen is told the same.
+    agent, now = Agent.objects.get(slug="job-applier"), sql.now()
+    tried = try_action(
+        agent=agent, body=read_action(dict(MAIL)), environment="production", revision=None, at=None, now=now
+    )
+    again = try_again(decision=Decision.objects.get(pk=answer.id), now=now)
+    assert [(found.verdict.effect, *codes(found.verdict)) for found in (tried, again)] == [("deny", "no_queue")] * 2
 
 
 @pytest.mark.slow

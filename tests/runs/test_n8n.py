@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -285,12 +286,22 @@ def test_command_imports_files_and_prints_counts(agent: Agent, tmp_path: Path) -
     broken = tmp_path / "broken.json"
     broken.write_text("[{}]")
     files = [str(SAMPLES / "execution-llm.json"), str(broken)]
-    call_command(Command(), agent.slug, *files, "--by", agent.owner.username, stdout=out, stderr=err)
+    with pytest.raises(CommandError, match="1 of the items were not taken; all others are in"):
+        call_command(Command(), agent.slug, *files, "--by", agent.owner.username, stdout=out, stderr=err)
     told = out.getvalue().splitlines()
     assert told[0].endswith("execution-llm.json: 1 executions: 4 created, 0 duplicate, 0 conflict, 0 invalid, 1 usages")
     assert told[1].endswith("broken.json: 1 executions: 0 created, 0 duplicate, 0 conflict, 1 invalid, 0 usages")
     assert "execution 0/id: There is no id; is this an execution of n8n?" in err.getvalue()
     assert Run.objects.get().started_at == NOW - timedelta(hours=3, minutes=30, seconds=6, milliseconds=549)
+
+
+def test_command_names_the_execution_that_says_otherwise_than_before(agent: Agent, tmp_path: Path) -> None:
+    execution, err, file = executions("execution-llm")[0], StringIO(), tmp_path / "again.json"
+    import_n8n(executions=[execution], source=source(agent, may_backfill=True), by=agent.owner, now=NOW)
+    file.write_text(json.dumps({**execution, "status": "error"}))
+    with pytest.raises(CommandError, match="were not taken"):
+        call_command(Command(), agent.slug, str(file), "--by", agent.owner.username, stderr=err, stdout=StringIO())
+    assert "execution 0: another one of this id is there already" in err.getvalue()
 
 
 def test_command_that_people_call_is_the_one_that_prices() -> None:

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--by", required=True, metavar="USER", help="who imports")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import the files and print what became of them."""
+        """Import the files and print what became of them; fail at the end where something was not taken."""
         agent = Agent.objects.select_related("team").filter(slug=options["agent"]).first()
         user = User.objects.filter(username=options["by"], is_active=True).first()
         if agent is None:
@@ -51,6 +51,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no active user {options['by']}.")
         # Which version ran then is not known; n8n's own version id is kept on the run.
         source = Source(agent=agent, environment=options["environment"], may_backfill=True)
+        left = 0
         for path in options["files"]:
             executions = _read(path)
             counts: Counter[str] = Counter()
@@ -68,12 +69,17 @@ class Command(BaseCommand):
                 self._complain(path, start, outcome)
             told = ", ".join(f"{counts[name]} {name}" for name in (*ItemStatus, "usages"))
             self.stdout.write(f"{path}: {len(executions)} executions: {told}")
+            left += counts[ItemStatus.INVALID] + counts[ItemStatus.CONFLICT]
+        if left:
+            raise CommandError(f"{left} of the items were not taken; all others are in.")
 
     def _complain(self, path: Path, start: int, outcome: IngestOutcome) -> None:
         for result in outcome.results:
             for problem in result.errors:
                 place = f"execution {start + result.index}{problem.pointer}"
                 self.stderr.write(f"{path}: {place}: {problem.detail}")
+            if result.status == ItemStatus.CONFLICT and not result.errors:
+                self.stderr.write(f"{path}: execution {start + result.index}: another one of this id is there already.")
 
 
 def _read(path: Path) -> list[object]:
