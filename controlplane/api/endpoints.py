@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar
 
 import django_filters as df
 import msgspec
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +17,7 @@ from controlplane.api import shapes
 from controlplane.api.bodies import read_struct
 from controlplane.api.filters import Choice, Id, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads, visible_rows
-from controlplane.api.tags import read_match
+from controlplane.api.tags import BY_DIGEST, gives_tag, read_match, wants_match
 from controlplane.delivery import operations
 from controlplane.delivery.models import Attempt, Delivery, Endpoint
 from controlplane.delivery.operations import Wanted, digest_of
@@ -27,13 +26,7 @@ from registry.models import Team
 
 Words = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=64)]], msgspec.Meta(max_length=100)]
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
-_IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the webhook that was read."
-)
-_ETAG = OpenApiParameter(
-    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names what the webhook is like."
-)
-_ENTITY_TAG = re.compile(r'"([0-9a-f]{64})"')
+_IF_MATCH, _ETAG = wants_match("webhook"), gives_tag("Names what the webhook is like.")
 
 
 class EndpointShape(s.Serializer[Any]):
@@ -223,7 +216,7 @@ class EndpointView(DetailView):
         Refused with 412 where somebody changed them since they were read; state and secrets change no ETag.
         """
         endpoint = self.find(request, id=id)
-        seen = read_match(request, _ENTITY_TAG)
+        seen = read_match(request, BY_DIGEST)
         body: WantedBody = read_struct(request, WantedBody)
         operations.edit_endpoint(endpoint=endpoint, wanted=body.wanted, by=person_of(request), now=sql.now(), seen=seen)
         return self.show(endpoint)

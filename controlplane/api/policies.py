@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 from uuid import UUID
 
 import django_filters as df
 import msgspec
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +20,7 @@ from controlplane.api import shapes
 from controlplane.api.bodies import below, read_struct
 from controlplane.api.filters import Choice, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads
-from controlplane.api.tags import read_match
+from controlplane.api.tags import BY_DIGEST, gives_tag, read_match, wants_match
 from policies.models import Revision
 from policies.operations import discard, publish, revise_draft, roll_back, save_draft
 from policies.states import RevisionState
@@ -29,13 +28,7 @@ from registry.models import User
 
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
 _GUARDED_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 415, 422, 428)
-_IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the revision that was read."
-)
-_ETAG = OpenApiParameter(
-    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names what the revision says."
-)
-_ENTITY_TAG = re.compile(r'"([0-9a-f]{64})"')
+_IF_MATCH, _ETAG = wants_match("revision"), gives_tag("Names what the revision says.")
 Why = Annotated[str, msgspec.Meta(max_length=2000)]
 
 
@@ -176,7 +169,7 @@ class RevisionView(DetailView):
     def put(self, request: Request, number: int) -> Response:
         """Write a draft anew, over what is in force now."""
         revision = self.find(request, number=number)
-        seen = read_match(request, _ENTITY_TAG)
+        seen = read_match(request, BY_DIGEST)
         body: DraftBody = read_struct(request, DraftBody)
         with below("/policies"):
             draft = revise_draft(
@@ -192,7 +185,7 @@ class RevisionView(DetailView):
     def delete(self, request: Request, number: int) -> Response:
         """Give up a draft; it stays readable."""
         revision = self.find(request, number=number)
-        if read_match(request, _ENTITY_TAG) != revision.digest:
+        if read_match(request, BY_DIGEST) != revision.digest:
             raise PreconditionFailed(f"r{number} was saved by somebody else since you read it.")
         discard(revision=revision, by=person_of(request), now=sql.now())
         return Response(status=204)
@@ -218,7 +211,7 @@ class PublishView(RevisionView):
         Refused with 412 where another revision was published since the draft was written.
         """
         revision = self.find(request, number=number)
-        seen = read_match(request, _ENTITY_TAG)
+        seen = read_match(request, BY_DIGEST)
         body: PublishBody = read_struct(request, PublishBody)
         publish(
             revision=revision, queues=queue_names(), reason=body.reason, by=person_of(request), now=sql.now(),

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from audit.refusals import PreconditionFailed, PreconditionRequired
+
+# Of what is named by a digest of all that it says.
+BY_DIGEST: Final = re.compile(r'"([0-9a-f]{64})"')
+
+
+def wants_match(what: str) -> OpenApiParameter:
+    """Describe the header that a guarded write carries."""
+    text = f"ETag of the {what} that was read."
+    return OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True, description=text)
+
+
+def gives_tag(text: str) -> OpenApiParameter:
+    """Describe the header of an answer that names what was read."""
+    return OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200, 201], description=text)
 
 
 def read_match(request: Request, form: re.Pattern[str]) -> str:

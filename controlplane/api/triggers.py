@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import django_filters as df
 import msgspec
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +16,7 @@ from controlplane.api import shapes
 from controlplane.api.bodies import read_struct
 from controlplane.api.filters import Choice, Since, Until, Word
 from controlplane.api.people import DetailView, ListView, find, person_of, reads, visible_rows
-from controlplane.api.tags import read_match
+from controlplane.api.tags import BY_DIGEST, gives_tag, read_match, wants_match
 from policies.models import Firing, Trigger
 from policies.operations import rearm, save_trigger, try_trigger
 from policies.operations.triggers import definition_of
@@ -25,13 +24,7 @@ from policies.states import FiringState, Measure, TriggerMode
 
 _WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422)
 _GUARDED_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 415, 422, 428)
-_IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of the trigger that was read."
-)
-_ETAG = OpenApiParameter(
-    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names what the trigger says."
-)
-_ENTITY_TAG = re.compile(r'"([0-9a-f]{64})"')
+_IF_MATCH, _ETAG = wants_match("trigger"), gives_tag("Names what the trigger says.")
 _TRIGGERS = Trigger.objects.select_related("agent__team", "team")
 _FIRINGS = Firing.objects.select_related("trigger", "agent", "rearmed_by")
 
@@ -186,7 +179,7 @@ class TriggerView(DetailView):
         Refused with 412 where somebody saved it since it was read; a trial changes no ETag.
         """
         trigger = self.find(request, slug=slug)
-        seen = read_match(request, _ENTITY_TAG)
+        seen = read_match(request, BY_DIGEST)
         body: TriggerBody = read_struct(request, TriggerBody)
         saved = save_trigger(
             slug=trigger.slug, document=_document(body), by=person_of(request), now=sql.now(), seen=seen
