@@ -151,6 +151,7 @@ class RedeemedShape(s.Serializer[Any]):
     canonical = s.CharField(help_text="RFC 8785 text whose SHA-256, behind its domain, is the digest")
     action = s.DictField(help_text="the same, parsed")
     obligations = s.ListField(child=s.DictField(), help_text="{name, value, policy, rule}: what to do besides")
+    replayed = s.BooleanField(help_text="this key got these bytes before; whoever did may have acted on them")
 
 
 class OutcomeShape(s.Serializer[Any]):

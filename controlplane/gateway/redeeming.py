@@ -59,11 +59,13 @@ class Redeemed:
         grant: the grant, used up.
         approved: the action.
         obligations: what whoever executes has to do besides.
+        replayed: whether the same key was answered before: somebody may have acted on that answer.
     """
 
     grant: Grant
     approved: Approved
     obligations: list[dict[str, Any]]
+    replayed: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the body of the answer; ``canonical`` is the text whose SHA-256 gives the digest."""
@@ -77,6 +79,7 @@ class Redeemed:
             "canonical": self.approved.canonical.decode(),
             "action": json.loads(self.approved.canonical),
             "obligations": self.obligations,
+            "replayed": self.replayed,
         }
 
 
@@ -159,7 +162,7 @@ def _again(decision: Decision, grant: Grant, standing: Standing, approved: Appro
         return NotGranted("The agent was transferred.")
     if not _acts(standing) or not _acts(_executor(grant, standing)):
         return NotNow("The agent is not active.")
-    return Redeemed(grant, approved, decision.obligations)
+    return Redeemed(grant, approved, decision.obligations, replayed=True)
 
 
 def _evaluate(case: _Case) -> Redeemed | Refusal:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from audit import chain, sql, triggers
@@ -102,6 +102,12 @@ def test_audit_verify_command_checks_an_export(tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "trail.jsonl"
     call_command("audit_export", str(path))
     lines = path.read_text().splitlines()
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(CommandError, match="not overwritten"):
+        call_command("audit_export", str(path))
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("audit_export", str(tmp_path / "nowhere" / "trail.jsonl"))
+    assert path.read_text().splitlines() == lines
     cases = {
         "intact": (lines, 0),
         "tampered": ([line.replace("test.done", "test.gone") for line in lines], 1),

@@ -60,6 +60,7 @@ RULED = {
     "create_webhook": "an address that leads to a public host",
     "edit_webhook": "an address that leads to a public host",
     "roll_back": "an environment that has an earlier version",
+    "replay_policies": "a period that is over, and of at most 400 days",
 }
 SEEN: Counter[int] = Counter()
 

@@ -106,8 +106,9 @@ def test_redeeming_gives_the_bytes_once_and_the_outcome_closes(scene: Scene, mac
     redeemed = machine.send("POST", f"{path}/redeem", {"digest": digest}, Idempotency_Key="r")
     assert redeemed.status_code == 200, redeemed.content
     assert redeemed.json()["action"]["payload"] == MAIL["payload"]
+    assert redeemed.json()["replayed"] is False
     again = machine.send("POST", f"{path}/redeem", {"digest": digest}, Idempotency_Key="r")
-    assert again.json() == redeemed.json()
+    assert again.json() == {**redeemed.json(), "replayed": True}
     problem(machine.send("POST", f"{path}/redeem", {"digest": digest}, Idempotency_Key="s"), 409, "already_redeemed")
     problem(machine.send("DELETE", path), 409)
     report = {"status": "succeeded", "note": "250 OK", "result_digest": "a" * 64}
