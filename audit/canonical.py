@@ -12,7 +12,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeAlias
 
 import rfc8785
 
@@ -21,6 +22,12 @@ from audit.refusals import Invalid, Malformed, Problem
 MAX_DEPTH = 32
 MAX_NODES = 10_000
 MAX_INTEGER = 2**53 - 1
+# Defects that one answer tells.
+MOST_PROBLEMS = 100
+_LONGEST_TOKEN = 200
+
+# Where a value stands: (place of what holds it, its key or index); None is the whole.
+Place: TypeAlias = "tuple[Place | None, str | int]"
 
 # NUL breaks PostgreSQL's text, a lone surrogate breaks every later reading on SQLite.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -89,38 +96,52 @@ def _text_defect(text: str) -> _Bad | None:
 
 
 def _defects(root: Any, *, check_text: bool) -> Iterator[Problem]:
-    """Walk a parsed tree without recursion and yield what is wrong with it."""
-    nodes = 0
-    stack: list[tuple[Any, str, int]] = [(root, "", 1)]
+    """Walk a parsed tree without recursion and yield what is wrong with it, up to `MOST_PROBLEMS`.
+
+    A place is a chain of keys that becomes a pointer only where something is wrong: written for each value, the
+    pointers under one long key would be many times as large as the body.
+    """
+    nodes = 1
+    stack: list[tuple[Any, Place | None, int]] = [(root, None, 1)]
     while stack:
-        value, pointer, depth = stack.pop()
-        nodes += 1
-        if nodes > MAX_NODES:
-            yield Problem("", "too_many_nodes", f"At most {MAX_NODES} values are admitted.")
-            return
+        value, place, depth = stack.pop()
         kind = type(value)
         if kind is dict or kind is list:
+            nodes += len(value)
+            if nodes > MAX_NODES:
+                yield Problem("", "too_many_nodes", f"At most {MAX_NODES} values are admitted.")
+                return
             if depth > MAX_DEPTH:
-                yield Problem(pointer, "too_deep", f"At most {MAX_DEPTH} levels are admitted.")
+                yield Problem(pointer_to(place), "too_deep", f"At most {MAX_DEPTH} levels are admitted.")
                 continue
             if kind is dict and check_text:
-                yield from _key_defects(value, pointer)
-            stack.extend((item, at, depth + 1) for at, item in _children(value, pointer))
+                yield from _key_defects(value, place)
+            pairs = value.items() if kind is dict else enumerate(value)
+            stack.extend((item, (place, key), depth + 1) for key, item in pairs)
         elif kind is _Bad:
-            yield Problem(pointer, value.code, value.detail)
+            yield Problem(pointer_to(place), value.code, value.detail)
         elif kind is str and check_text and (defect := _text_defect(value)):
-            yield Problem(pointer, defect.code, defect.detail)
+            yield Problem(pointer_to(place), defect.code, defect.detail)
 
 
-def _children(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    return ((f"{pointer}/{_visible(str(key))}", item) for key, item in pairs)
-
-
-def _key_defects(value: dict[str, Any], pointer: str) -> Iterator[Problem]:
+def _key_defects(value: dict[str, Any], place: Place | None) -> Iterator[Problem]:
     for key in value:
         if defect := _text_defect(key):
-            yield Problem(f"{pointer}/{_visible(key)}", defect.code, defect.detail)
+            yield Problem(pointer_to((place, key)), defect.code, defect.detail)
+
+
+def pointer_to(place: Place | None) -> str:
+    """Write the JSON pointer (RFC 6901) to a place; long keys are cut."""
+    tokens = []
+    while place is not None:
+        place, key = place
+        text = str(key)
+        tokens.append(_visible(text if len(text) <= _LONGEST_TOKEN else f"{text[:_LONGEST_TOKEN]}…"))
+    return "".join(f"/{token}" for token in reversed(tokens))
+
+
+def _first(problems: Iterator[Problem]) -> list[Problem]:
+    return list(islice(problems, MOST_PROBLEMS))
 
 
 def loads(raw: bytes) -> Any:
@@ -134,7 +155,7 @@ def loads(raw: bytes) -> Any:
 
     Raises:
         Malformed: not UTF-8 or not JSON.
-        Invalid: JSON that has no single canonical form or cannot be stored, with pointers.
+        Invalid: JSON that has no single canonical form or cannot be stored, with pointers to the first defects.
     """
     try:
         text = raw.decode("utf-8")
@@ -148,7 +169,7 @@ def loads(raw: bytes) -> Any:
     except ValueError as error:
         raise Malformed(f"The body is not valid JSON: {error}.") from error
     # Bytes decoded as UTF-8 hold neither; only an escape can bring them in.
-    problems = list(_defects(value, check_text="\\u" in text))
+    problems = _first(_defects(value, check_text="\\u" in text))
     if problems:
         raise Invalid("The body has no single canonical form.", errors=problems)
     return value
@@ -160,7 +181,7 @@ def check(value: Any) -> None:
     Raises:
         Invalid: with a pointer to each defect.
     """
-    problems = list(_defects(value, check_text=True))
+    problems = _first(_defects(value, check_text=True))
     if problems:
         raise Invalid("The value cannot be stored.", errors=problems)
 

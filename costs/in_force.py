@@ -14,10 +14,11 @@ from django.db import connection
 
 from audit import sql
 from costs.models import Budget, TopUp
+from costs.money import FULL
 from costs.states import GUARDED, RANK, Scope
 from registry.models import Catalogue
 
-_LOCK = "costs.budgets"
+BUDGETS_LOCK = "costs.budgets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,11 @@ class BudgetSpec:
     top_ups: tuple[tuple[datetime, datetime, int], ...] = ()
 
     def limit_at(self, moment: datetime) -> int:
-        """Return the limit that counts at a moment, top-ups included, nano-USD."""
+        """Return the limit that counts at a moment, top-ups included, nano-USD. A full period has passed it."""
         if not self.top_ups:
             return self.limit_nanousd
-        return self.limit_nanousd + sum(amount for since, until, amount in self.top_ups if since <= moment < until)
+        added = sum(amount for since, until, amount in self.top_ups if since <= moment < until)
+        return min(self.limit_nanousd + added, FULL - 1)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -164,12 +166,12 @@ def hold_still() -> None:
     """
     if sql.is_postgresql():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [BUDGETS_LOCK])
 
 
 def hold_alone() -> None:
     """Keep usage from being settled until the present transaction ends."""
-    sql.advisory_lock(_LOCK)
+    sql.advisory_lock(BUDGETS_LOCK)
 
 
 def _lines(budgets: Sequence[Budget]) -> dict[tuple[str, object], tuple[BudgetSpec, ...]]:

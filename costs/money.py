@@ -7,6 +7,11 @@ import re
 NANO = 1_000_000_000
 # One billion USD: sums of a few such amounts still fit the database's 64-bit integers.
 MAX_NANOUSD = NANO * 1_000_000_000
+# Of one call no more is told apart (280,000 USD). The dearest of the shipped list, each bucket full, costs less.
+MAX_CALL_NANOUSD = 2**48
+# Sums of spend end here (2.3 billion USD): whatever is reported, they and a few of them together stay within 64 bits.
+# PostgreSQL fails beyond; SQLite goes on with inexact floats, or fails.
+FULL = 2**61
 
 _TEXT = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,9}))?")
 

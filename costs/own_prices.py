@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from costs import prices
 from costs.models import ModelPrice
+from costs.money import MAX_CALL_NANOUSD
 from costs.prices import Price, Tokens
 
 _MILLION = 1_000_000
@@ -32,7 +33,7 @@ class Rates:
     version: str = ""
 
     def price(self, tokens: Tokens) -> Price:
-        """Return what a call costs: rounded once, to the nearest nano-USD, ties to even."""
+        """Return what a call costs: rounded once, to the nearest nano-USD, ties to even; at most `MAX_CALL_NANOUSD`."""
         total = (
             self.input * tokens.input_uncached
             + self.cache_read * tokens.cache_read
@@ -40,7 +41,7 @@ class Rates:
             + self.output * tokens.output
         )
         nanousd = (Decimal(total) / _MILLION).to_integral_value(rounding=ROUND_HALF_EVEN)
-        return Price(int(nanousd), self.version)
+        return Price(min(int(nanousd), MAX_CALL_NANOUSD), self.version)
 
 
 def rates_of(row: ModelPrice) -> Rates:

@@ -13,6 +13,7 @@ from django.db.models import Sum
 
 from costs.models import CostRollup
 from costs.summaries import DaySpend
+from costs.sums import Total
 from registry.models import User
 
 # What a pivot groups by: the column of the rollups, and the filter of the list of model calls.
@@ -114,7 +115,7 @@ def read_pivot(*, user: User, by: str, days: int, now: datetime) -> Pivot:
     rows = CostRollup.objects.visible_to(user).daily()
     rows = rows.between(_start(first - timedelta(days=days)), _start(today + timedelta(days=1)))
     sums = rows.order_by().values(column, "shadow", "bucket_start").annotate(
-        cost=Sum("cost_nanousd"), number=Sum("calls"), unknown=Sum("unpriced_calls")
+        cost=Total("cost_nanousd"), number=Sum("calls"), unknown=Sum("unpriced_calls")
     )  # fmt: skip
     groups: defaultdict[Any, _Group] = defaultdict(lambda: _Group(days))
     for row in sums:

@@ -4,7 +4,8 @@ Counts come in disjoint buckets. genai-prices' own input count **includes** cach
 subtracts what has a price of its own), so the buckets are added up for it; its long-context tiers
 look at that sum as the providers do. Prices are USD per million tokens, sums are exact decimals.
 
-Rounding: once per call, over all its buckets, to the nearest nano-USD, ties to even.
+Rounding: once per call, over all its buckets, to the nearest nano-USD, ties to even; at most
+`costs.money.MAX_CALL_NANOUSD`.
 
 Calls are priced at the standard rate, cache writes at the shortest lifetime: the buckets say
 nothing of batches, service tiers, lifetimes or modality.
@@ -29,10 +30,8 @@ from genai_prices.data_snapshot import DataSnapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, Usage
 
 from audit.refusals import Invalid, Problem
-from costs.money import NANO
-
-# No call of any model comes near; it keeps every sum within 64 bits.
-MAX_TOKENS = 100_000_000
+from costs.money import MAX_CALL_NANOUSD, NANO
+from runs.preparing import MAX_TOKENS
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _KEYS = frozenset(
@@ -129,7 +128,7 @@ def price(*, provider: str, model: str, tokens: Tokens, at: datetime) -> Price |
     with localcontext(_EXACT):
         total = info.calc_price(usage, seller, genai_request_timestamp=at).total_price * NANO
         nanousd = int(total.to_integral_value(rounding=ROUND_HALF_EVEN))
-    return Price(nanousd, price_version())
+    return Price(min(nanousd, MAX_CALL_NANOUSD), price_version())
 
 
 @cache

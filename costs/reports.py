@@ -9,15 +9,18 @@ from uuid import UUID
 
 from audit import canonical
 from audit.refusals import Invalid, Problem
-from costs.prices import MAX_TOKENS, Tokens
+from costs.prices import Tokens
+from runs.preparing import MAX_TOKENS
 
 # Client clocks run ahead; spend of the future would count into periods that have not begun.
 CLOCK_SKEW = timedelta(minutes=5)
 # Later than this, a call no longer changes the sums of its own hour: it becomes an adjustment.
 LATE = timedelta(days=7)
+LONGEST_EVENT_ID = 200
 
 _LONGEST: Mapping[str, int] = {
-    "event_id": 200, "response_id": 200, "team": 64, "environment": 16, "task": 200, "provider": 64, "model": 200,
+    "event_id": LONGEST_EVENT_ID, "response_id": 200, "team": 64, "environment": 16, "task": 200, "provider": 64,
+    "model": 200,
 }  # fmt: skip
 _BUCKETS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 

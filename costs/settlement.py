@@ -2,8 +2,12 @@
 
 Which period a call counts into: where its decision has a reservation in the budget, the one that
 the moment of that reservation lies in (by the server's clock), else that of the call's own time.
-So a decision at the end of a day is settled where it had leave, and `recount` can say at any
-time, for any form of period, what should be in it.
+A reservation takes calls for as long as they may be late (`costs.operations.usage`). So a decision
+at the end of a day is settled where it had leave, and `recount` can say at any time, for any form
+of period, what should be in it.
+
+What a period holds as spent ends at `costs.money.FULL`, as a recount does. What is taken back from
+a full one is counted again from the raw rows: nobody knows by how much it was more than full.
 """
 
 from __future__ import annotations
@@ -16,20 +20,25 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q
 
 from audit import sql
 from audit.refusals import Stale
 from costs import in_force
 from costs.models import Budget, BudgetPeriod, Reservation, Usage
+from costs.money import FULL
 from costs.periods import Period, period_at
 from costs.states import RANK, ReservationState, Scope
+from costs.sums import Total
 
 _CHANGE = (
-    "UPDATE costs_budgetperiod SET settled_nanousd = settled_nanousd + %s, reserved_nanousd = reserved_nanousd - %s, "
+    "UPDATE costs_budgetperiod SET "  # noqa: S608 - a number of ours
+    f"settled_nanousd = CASE WHEN settled_nanousd = {FULL} OR settled_nanousd + %s > {FULL} THEN {FULL} "
+    "ELSE settled_nanousd + %s END, reserved_nanousd = reserved_nanousd - %s, "
     "overrun = CASE WHEN settled_nanousd + reserved_nanousd + %s > %s THEN TRUE ELSE overrun END "
     "WHERE budget_id = %s AND starts_at = %s AND ends_at = %s RETURNING id, settled_nanousd"
 )
+_RECOUNTED = "UPDATE costs_budgetperiod SET settled_nanousd = %s WHERE id = %s"
 _OPEN = (
     "INSERT INTO costs_budgetperiod (budget_id, starts_at, ends_at, settled_nanousd, reserved_nanousd, overrun) "
     "VALUES (%s, %s, %s, %s, 0, %s) ON CONFLICT (budget_id, starts_at, ends_at) DO NOTHING "
@@ -141,7 +150,7 @@ def recount(budget: Budget, period: Period) -> int:
         period: one of its periods.
 
     Returns:
-        Nano-USD.
+        Nano-USD, at most `FULL`.
     """
     own = Reservation.objects.filter(budget=budget)
     here = own.filter(created_at__gte=period.start, created_at__lt=period.end)
@@ -149,7 +158,8 @@ def recount(budget: Budget, period: Period) -> int:
     by_time = usage.filter(_scope(budget), at__gte=period.start, at__lt=period.end)
     by_time = by_time.exclude(decision_id__in=own.values("decision_id"))
     by_reservation = usage.filter(decision_id__in=here.values("decision_id"))
-    return sum(rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0 for rows in (by_time, by_reservation))
+    spent: int = sum(rows.aggregate(cost=Total("cost_nanousd"))["cost"] or 0 for rows in (by_time, by_reservation))
+    return min(spent, FULL)
 
 
 def restate(budget: Budget) -> None:
@@ -189,12 +199,20 @@ def _settle_reservations(
         # as there, and the batch's one entry in the trail stands for all.
         updated = Reservation.objects.filter(pk=row.pk, state=row.state).update(
             state=ReservationState.SETTLED,
-            settled_nanousd=row.settled_nanousd + costs[row.decision_id],
+            settled_nanousd=_spent(row, costs[row.decision_id]),
             closed_at=row.closed_at or now,
         )
         if updated != 1:
             raise Stale("A reservation was ended in the meantime.")
     return found
+
+
+def _spent(row: Reservation, cost: int) -> int:
+    """Return what a reservation's decision has cost with a further charge, or one taken back."""
+    if row.settled_nanousd < FULL or cost >= 0:
+        return min(row.settled_nanousd + cost, FULL)
+    usage = Usage.objects.real().filter(decision_id=row.decision_id)
+    return usage.aggregate(cost=Total("cost_nanousd"))["cost"] or 0
 
 
 def _of_reservation(changes: _Changes, row: Reservation, period: Period, *, now: datetime) -> _Change:
@@ -214,8 +232,9 @@ def _apply(changes: _Changes) -> list[Standing]:
 
 def _change(cursor: Any, budget_id: int, change: _Change) -> tuple[int, int]:
     start, end = sql.stamp(change.period.start), sql.stamp(change.period.end)
-    added = change.settled - change.unreserved
-    update = [change.settled, change.unreserved, added, change.limit, budget_id, start, end]
+    settled = max(-FULL, min(change.settled, FULL))
+    added = settled - change.unreserved
+    update = [settled, settled, change.unreserved, added, change.limit, budget_id, start, end]
     cursor.execute(_CHANGE, update)
     row = cursor.fetchone()
     if row is None:
@@ -227,7 +246,11 @@ def _change(cursor: Any, budget_id: int, change: _Change) -> tuple[int, int]:
     if row is None:
         cursor.execute(_CHANGE, update)
         row = cursor.fetchone()
-    return int(row[0]), int(row[1])
+    period_id, spent = int(row[0]), int(row[1])
+    if spent == FULL and settled < 0:
+        spent = recount(Budget.objects.get(pk=budget_id), change.period)
+        cursor.execute(_RECOUNTED, [spent, period_id])
+    return period_id, spent
 
 
 def _scope(budget: Budget) -> Q:

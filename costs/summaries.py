@@ -12,6 +12,7 @@ from costs import in_force
 from costs.models import Adjustment, Budget, BudgetPeriod, CostRollup
 from costs.periods import period_at
 from costs.states import RANK
+from costs.sums import Total
 from registry.models import User
 
 _WHOLE = 100
@@ -119,7 +120,7 @@ def spend_summary(*, user: User, now: datetime, days: int = 30) -> SpendSummary:
         month_shadow_nanousd=sum(
             spend.cost_nanousd for (day, shadow), spend in found.items() if shadow and day >= month
         ),
-        month_adjusted_nanousd=adjusted.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0,
+        month_adjusted_nanousd=adjusted.aggregate(cost=Total("cost_nanousd"))["cost"] or 0,
         budgets=budget_tree(user=user, now=now),
     )
 
@@ -139,7 +140,7 @@ def budget_tree(*, user: User, now: datetime) -> tuple[BudgetLine, ...]:
 def _by_day(user: User, first: date, last: date) -> dict[tuple[date, bool], DaySpend]:
     rows = CostRollup.objects.visible_to(user).daily().between(_start(first), _start(last + timedelta(days=1)))
     sums = rows.order_by().values("bucket_start", "shadow")
-    sums = sums.annotate(cost=Sum("cost_nanousd"), number=Sum("calls"), unknown=Sum("unpriced_calls"))
+    sums = sums.annotate(cost=Total("cost_nanousd"), number=Sum("calls"), unknown=Sum("unpriced_calls"))
     return {
         (row["bucket_start"].date(), row["shadow"]): DaySpend(
             row["bucket_start"].date(), row["cost"], row["number"], row["unknown"]

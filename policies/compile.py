@@ -12,6 +12,7 @@ Ten thousand rules about other agents, verbs or destinations therefore cost noth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -30,7 +31,7 @@ from policies.reasons import reason
 from policies.routes import AUTO, named_queue, words_for
 from policies.selectors import VerbPattern
 from registry.catalogue import VerbSpec
-from registry.documents import join
+from registry.documents import SLUG, join
 
 EVERYONE: Final = ("everyone", "")
 # What reasons name where the catalogue holds an action.
@@ -171,8 +172,14 @@ def _of_catalogue(verbs: Mapping[str, VerbSpec]) -> Iterator[Policy]:
     """Yield what the catalogue itself has people look at, as a policy over everyone: no policy can allow it away."""
     for spec in verbs.values():
         if spec.review is not None:
-            rule = {"name": spec.name.replace(".", "-"), "verb": spec.name, "queue": spec.review}
+            rule = {"name": _slug_of(spec.name), "verb": spec.name, "queue": spec.review}
             yield from parse({CATALOGUE: {"rules": [{"review": rule}]}}).policies.values()
+
+
+def _slug_of(verb: str) -> str:
+    """Name a verb's rule; a verb may be longer than the name of a rule."""
+    name = verb.replace(".", "-")
+    return name if SLUG.fullmatch(name) else f"{name[:51]}-{hashlib.sha256(verb.encode()).hexdigest()[:12]}"
 
 
 def _require_queues(policy_set: PolicySet, queues: Collection[str], at: str) -> None:

@@ -94,6 +94,8 @@ def _ipv6(raw: str) -> str:
     try:
         if not raw.endswith("]") or "%" in raw:
             raise ValueError
-        return f"[{ipaddress.IPv6Address(raw[1:-1]).compressed}]"
+        address = ipaddress.IPv6Address(raw[1:-1])
     except ValueError as error:
         raise DestinationInvalid("host", "The host is not a valid IPv6 address.") from error
+    # An IPv4 address in IPv6's clothes leads to the same host, so it has the same name here.
+    return str(address.ipv4_mapped or f"[{address.compressed}]")

@@ -30,6 +30,7 @@ _MEET = (
     "at = CASE WHEN excluded.at > policies_distinct.at THEN excluded.at ELSE policies_distinct.at END"
 )
 _ADMIT = "INSERT INTO policies_admission (key, at, units, decision_id) VALUES (%s, %s, %s, %s)"
+_WITHDRAW = "DELETE FROM policies_admission WHERE key = %s AND decision_id = %s"
 # Locks of one statement: a target list of PostgreSQL's has at most 1664 entries, and a letter may have more recipients.
 _MOST = 1000
 
@@ -90,6 +91,19 @@ def first_exhausted(demands: Sequence[LimitDemand], *, now: datetime) -> Exhaust
             if admitted + demand.units > demand.maximum:
                 return Exhausted(demand, admitted, _opens(cursor, demand, since))
     return None
+
+
+def withdraw(demands: Sequence[LimitDemand], *, decision_id: UUID) -> None:
+    """Give back what a decision took: nothing was done yet, and it is taken anew, in the windows of a later time.
+
+    Values of a split stay met: meeting them again costs nothing.
+
+    Args:
+        demands: the limits, locked by `lock`.
+        decision_id: the decision that took them.
+    """
+    with sql.cursor() as cursor:
+        cursor.executemany(_WITHDRAW, [[demand.key, decision_id.hex] for demand in demands])
 
 
 def _opens(cursor: Any, demand: LimitDemand, since: datetime) -> datetime | None:

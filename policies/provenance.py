@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from audit.canonical import MAX_DEPTH
 from registry.pointers import EVERY, Pointer, parse_pointer
 
 SOURCES: Final = ("operator", "user", "agent", "tool", "web")
@@ -84,6 +85,8 @@ class Claims:
         """Plant the tree of JSON pointer → source; what is no pointer is left out: its value counts as unsaid."""
         root = cls()
         for text, source in claims.items():
+            if text.count("/") > MAX_DEPTH:
+                continue  # deeper than any payload: it leads nowhere
             try:
                 tokens = parse_pointer(text).tokens if text else ()
             except ValueError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from audit.refusals import Refusal, Unavailable
 from policies.compile import Snapshot, compile_set
 from policies.language import parse
 from policies.models import Revision
@@ -41,6 +42,9 @@ def current(*, digest: str, catalogue: int) -> Snapshot:
     Args:
         digest: digest of the published revision's document, empty for none.
         catalogue: `registry.models.Catalogue.revision`.
+
+    Raises:
+        Unavailable: they cannot be read; nothing may be decided.
     """
     held = _Memory.held
     if held is not None and held.digest == digest and held.catalogue == catalogue:
@@ -48,7 +52,11 @@ def current(*, digest: str, catalogue: int) -> Snapshot:
     document: dict[str, object] = {}
     if digest:
         document = Revision.objects.filter(digest=digest).values_list("document", flat=True)[0]
-    snapshot = compile_set(parse(document), verbs_in_force(), None)
+    try:
+        snapshot = compile_set(parse(document), verbs_in_force(), None)
+    except Refusal as refusal:
+        # Told as it is, it would say that the asker's own body is wrong.
+        raise Unavailable(f"The policies in force cannot be read: {refusal}") from refusal
     _Memory.held = _Held(digest, catalogue, snapshot)
     return snapshot
 

@@ -18,6 +18,8 @@ from runs.merging import is_said
 from runs.redaction import redact, redact_text
 
 PAYLOAD_LIMIT = 64 * 1024
+# In one bucket of a model call: no call of any model comes near.
+MAX_TOKENS = 100_000_000
 FUTURE_TOLERANCE = timedelta(minutes=5)
 OLDEST = timedelta(days=30)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -45,6 +47,7 @@ _NAMES = {
 }
 _USED = {"provider": 64, "model": 200, "response_id": 200}
 _BUCKETS = tuple(field.name for field in dataclasses.fields(Usage))
+_COUNTED = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,14 @@ def _secret_name(event: RunEvent | StepEvent) -> Problem | None:
         text = getattr(event, name, "")
         if redact_text(text) != text:
             return Problem(pointer, "malformed", "A name holds no secret.")
+    return None
+
+
+def _too_many(usage: Usage | None) -> Problem | None:
+    """Return what makes a usage one that costs would refuse, and all that is reported with it."""
+    for name in _COUNTED if usage else ():
+        if getattr(usage, name) > MAX_TOKENS:
+            return Problem(f"/usage/{name}", "out_of_range", f"Tokens are an integer from 0 to {MAX_TOKENS}.")
     return None
 
 
@@ -190,7 +201,7 @@ def prepare_run(event: RunEvent, *, now: datetime, may_backfill: bool) -> Prepar
 
 def prepare_step(event: StepEvent, *, now: datetime, may_backfill: bool) -> PreparedStep | Problem:
     """Make a step's report ready. Arguments as for `prepare_run`."""
-    if problem := _secret_name(event):
+    if problem := _secret_name(event) or _too_many(event.usage):
         return problem
     # A duration that reaches beyond the present says nothing about the age.
     age = max(now - event.started_at, timedelta())

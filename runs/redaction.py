@@ -15,7 +15,7 @@ import math
 import re
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 MARK = "[redacted]"
 MAX_DEPTH = 64
@@ -222,6 +222,9 @@ def redact_text(text: str) -> str:
 # --- refusing instead ----------------------------------------------------------------------
 
 _LEAST = 8
+# (steps to what holds it, its name or index, whether the name is itself a secret); None is the whole.
+_Steps: TypeAlias = "tuple[_Steps, str, bool] | None"
+_MOST_PLACES: Final = 100
 # "${OPENAI_API_KEY}" and n8n's "={{ $vars.key }}" name a place and hold nothing.
 _ELSEWHERE = re.compile(r"[$={ ]*[{$]")
 
@@ -253,25 +256,37 @@ def secret_places(value: Any) -> dict[str, str]:
     Both the name that a text stands under and its own form betray it, as in `redact`.
 
     Returns:
-        RFC 6901 pointers, and by each what may be told of it: a name may be the secret.
+        RFC 6901 pointers, of a hundred places at most, and by each what may be told of it: a name may be the secret.
     """
     found: dict[str, str] = {}
-    waiting: list[tuple[str, str, str, Any]] = [("", "", "", value)]
-    while waiting:
-        pointer, told, name, item = waiting.pop()
+    # Pointers are written for what is found only: under one long key they would be many times as large as the value.
+    waiting: list[tuple[_Steps, str, Any]] = [(None, "", value)]
+    while waiting and len(found) < _MOST_PLACES:
+        steps, name, item = waiting.pop()
         if isinstance(item, str):
             if has_secret(item) or (is_secret_name(name) and _is_certain(item)):
-                found[pointer] = told
+                found.update([_pointers(steps)])
         elif isinstance(item, dict):
             for key, inner in item.items():
-                is_secret, step = has_secret(str(key)), "/" + str(key).replace("~", "~0").replace("/", "~1")
-                at, as_told = pointer + step, told + (f"/{MARK}" if is_secret else step)
+                text = str(key)
+                is_secret = has_secret(text)
+                below = (steps, text, is_secret)
                 if is_secret:
-                    found[at] = as_told
-                waiting.append((at, as_told, str(key), inner))
+                    found.update([_pointers(below)])
+                waiting.append((below, text, inner))
         elif isinstance(item, list):
-            waiting += [(f"{pointer}/{at}", f"{told}/{at}", name, inner) for at, inner in enumerate(item)]
+            waiting += [((steps, str(at), False), name, inner) for at, inner in enumerate(item)]
     return dict(sorted(found.items()))
+
+
+def _pointers(steps: _Steps) -> tuple[str, str]:
+    """Return where steps lead, as a pointer, and what may be told of it."""
+    pointer, told = "", ""
+    while steps is not None:
+        steps, name, is_secret = steps
+        step = "/" + name.replace("~", "~0").replace("/", "~1")
+        pointer, told = step + pointer, (f"/{MARK}" if is_secret else step) + told
+    return pointer, told
 
 
 # --- nested values -------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from audit.canonical import MAX_INTEGER, check, escape_pointer
 from audit.refusals import Invalid, Problem, invalid
 from runs.events import Event, RunEvent, StepEvent, Usage
+from runs.preparing import MAX_TOKENS
 
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -25,6 +26,7 @@ Task = Annotated[str, Meta(max_length=120)]
 Text = Annotated[str, Meta(max_length=100_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
 Status = Literal["running", "waiting", "succeeded", "failed", "cancelled", "crashed"]
 Kind = Literal["llm", "tool", "http", "human", "other"]
 
@@ -48,11 +50,11 @@ class WireUsage(Struct, forbid_unknown_fields=True, frozen=True):
 
     provider: Word
     model: Name
-    input_uncached: Count
-    output: Count
-    cache_read: Count = 0
-    cache_write: Count = 0
-    reasoning: Count = 0
+    input_uncached: Tokens
+    output: Tokens
+    cache_read: Tokens = 0
+    cache_write: Tokens = 0
+    reasoning: Tokens = 0
     response_id: Annotated[str, Meta(max_length=255)] | None = None
 
 

@@ -26,13 +26,16 @@ _START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
+def postgres(folder: Path | None = None) -> Iterator[str]:
     """Yield the address of a fresh server that keeps PostgreSQL's own durability (``fsync`` on).
 
     Its data lives in a temporary folder and its door is a Unix socket in there: no port, no password.
+
+    Args:
+        folder: where that folder is made; None: where the machine keeps temporary files.
     """
     # A socket's path is limited to about a hundred bytes, so the folder's name is short.
-    home = Path(tempfile.mkdtemp(prefix="cp-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir=folder))
     owner = _unprivileged() if os.geteuid() == 0 else None
     try:
         programs = _package() / "pginstall" / "bin"

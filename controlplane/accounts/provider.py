@@ -17,7 +17,7 @@ from audit.transitions import note
 from controlplane.accounts.directory import role_of, teams_of
 from registry import permissions
 from registry.models import Team, User
-from registry.operations import create_user, end_sessions, save_team, set_role
+from registry.operations import create_user, end_sessions, hold_teams, save_team, set_role
 from registry.states import Role
 
 PROVIDER = "sso"
@@ -160,6 +160,7 @@ def _take_everything(user: User, facts: Provider, *, now: datetime) -> None:
 
 def _set_teams(user: User, wanted: frozenset[str], facts: Provider, *, now: datetime) -> None:
     """Join and leave the teams that are mapped; the others are none of the provider's business."""
+    hold_teams()
     mapped = {team for team, _ in facts.teams}
     for team in Team.objects.filter(slug__in=mapped).select_related("lead"):
         members = set(team.members.all())

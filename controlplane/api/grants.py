@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.models import Grant, Vote
-from approvals.operations import revoke_grant
 from approvals.states import Verdict
 from audit import sql
+from controlplane import gateway
 from controlplane.api import shapes
 from controlplane.api.approvals import GrantShape
 from controlplane.api.bodies import read_struct
@@ -73,5 +73,5 @@ class RevokeView(GrantView):
         """Void an issued grant: its approvers, operators of the team, administrators. What was executed stays."""
         grant = self.find(request, id=id)
         body: RevokeBody = read_struct(request, RevokeBody)
-        revoke_grant(grant=grant, reason=body.reason, by=person_of(request), now=sql.now())
+        gateway.revoke(grant=grant, reason=body.reason, by=person_of(request), now=sql.now())
         return self.show(grant)

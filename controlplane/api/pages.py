@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -153,12 +153,14 @@ def _read_cursor(token: str, ordering: str, model: type[models.Model]) -> tuple[
             raise _bad("cursor", "other_ordering", "The cursor belongs to another ordering.")
         if not (_is_plain(value) and _is_plain(key)):
             raise ValueError("neither text nor a whole number")
-        place = _field(model, ordering).to_python(value), _field(model, "pk").to_python(key)
-        if isinstance(place[0], datetime) and place[0].tzinfo is None:
-            raise ValueError("a time without its offset")
-    except (ValueError, TypeError, RecursionError, FieldDoesNotExist, ValidationError) as error:
+        at, row = _field(model, ordering).to_python(value), _field(model, "pk").to_python(key)
+        if isinstance(at, datetime):
+            if at.tzinfo is None:
+                raise ValueError("a time without its offset")
+            at = at.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, RecursionError, FieldDoesNotExist, ValidationError) as error:
         raise _bad("cursor", "unknown_cursor", "Send a cursor as `next` gave it.") from error
-    return place
+    return at, row
 
 
 def _is_plain(value: Any) -> bool:

@@ -21,6 +21,7 @@ from controlplane.api.bodies import MAX_INGEST, read_raw
 from controlplane.api.machines import MachineView, json_response
 from registry.states import KeyScope
 from runs.operations import ItemResult
+from runs.preparing import MAX_TOKENS
 from runs.states import RunStatus, StepKind
 
 _BODY_PROBLEMS = (400, 401, 403, 413, 415, 422)
@@ -54,13 +55,13 @@ class TokensShape(s.Serializer[Any]):
     provider = s.CharField(min_length=1, max_length=64)
     model = s.CharField(min_length=1, max_length=200)
     input_uncached = s.IntegerField(
-        min_value=0, max_value=MAX_INTEGER, help_text="tokens that no cache served or stored"
+        min_value=0, max_value=MAX_TOKENS, help_text="tokens that no cache served or stored"
     )
-    cache_read = s.IntegerField(min_value=0, max_value=MAX_INTEGER, required=False, default=0, help_text="tokens")
-    cache_write = s.IntegerField(min_value=0, max_value=MAX_INTEGER, required=False, default=0, help_text="tokens")
-    output = s.IntegerField(min_value=0, max_value=MAX_INTEGER, help_text="tokens, reasoning included")
+    cache_read = s.IntegerField(min_value=0, max_value=MAX_TOKENS, required=False, default=0, help_text="tokens")
+    cache_write = s.IntegerField(min_value=0, max_value=MAX_TOKENS, required=False, default=0, help_text="tokens")
+    output = s.IntegerField(min_value=0, max_value=MAX_TOKENS, help_text="tokens, reasoning included")
     reasoning = s.IntegerField(
-        min_value=0, max_value=MAX_INTEGER, required=False, default=0, help_text="tokens; a part of output"
+        min_value=0, max_value=MAX_TOKENS, required=False, default=0, help_text="tokens; a part of output"
     )
     response_id = s.CharField(
         required=False, allow_null=True, max_length=255, help_text="the provider's id: one answer counts once"

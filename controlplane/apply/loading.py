@@ -18,13 +18,15 @@ from typing import Any, Final
 
 import yaml
 
-from audit.canonical import MAX_DEPTH, MAX_INTEGER, check
+from audit.canonical import MAX_DEPTH, MAX_INTEGER, MAX_NODES, check
 from audit.refusals import Invalid, Problem
 from controlplane.apply.problems import Lines, located
 from controlplane.no_secrets import secrets_in
 from registry.documents import join
 
 MAX_CHARACTERS: Final = 1_048_576
+# Each value's place is kept with its line.
+_LONGEST_POINTER: Final = 2_000
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _REAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+][0-9]+)?")
@@ -153,6 +155,7 @@ class _Builder:
     lines: Lines = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     documents: int = 0
+    values: int = 0
     _open: list[_Open] = field(default_factory=list)
 
     def fail(self, line: int, detail: str) -> None:
@@ -193,6 +196,9 @@ class _Builder:
             return
         parent = self._open[-1]
         pointer = join(parent.pointer, event.value)
+        if len(pointer) > _LONGEST_POINTER:
+            detail = f"A key and those around it have at most {_LONGEST_POINTER} characters together."
+            raise _Unreadable(parent.pointer, "too_long", detail)
         if not isinstance(value, str):
             self.problems.append(Problem(pointer, "wrong_type", f"A key must be text; quote “{event.value}”."))
         elif event.value in parent.value:
@@ -204,6 +210,9 @@ class _Builder:
         """Put a value, or nothing in place of a defect, where it belongs; return its pointer."""
         if self._awaits_key():
             raise _Unreadable(self._open[-1].pointer, "wrong_type", "A key must be text.")
+        self.values += 1
+        if self.values > MAX_NODES:
+            raise _Unreadable("", "too_many_nodes", f"At most {MAX_NODES} values are admitted.")
         defect = value if isinstance(value, Problem) else None
         value = None if defect else value
         pointer = ""

@@ -48,6 +48,9 @@ def apply_document(*, text: str, by: User, now: datetime, dry_run: bool = False)
     entries = _check(loaded)
     # One at a time: what is compared and what is written must be the same installation.
     sql.advisory_lock("controlplane.apply")
+    for part in PARTS:
+        if entries.get(part.name):
+            part.hold(entries[part.name])
     before = _documents()
     for part in PARTS:
         if entries.get(part.name):

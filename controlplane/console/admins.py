@@ -10,13 +10,14 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.apps import apps
 from django.contrib.admin import AdminSite
-from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 # Beside the pages that name them.
 EVERYBODY, READERS = rights.EVERYBODY, rights.READERS
 _READING = ("GET", "HEAD")
+_LONGEST_SEARCH: Final = 500
+_MOST_WORDS: Final = 20
 # The script asks with this header how many rows came since the first one that it shows.
 NEW_SINCE = "X-Console-New-Since"
 
@@ -100,6 +103,7 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin, metaclass=_Abstract):
         list_dialogs: of the list.
         empty: what the empty list says.
         default_tab: value of the tab that is open when the address names none.
+        link_lookups: what addresses of the list may ask besides its filters, because a link or a form of ours does.
     """
 
     plural: ClassVar[str] = ""
@@ -107,6 +111,7 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin, metaclass=_Abstract):
     dialogs: ClassVar[Mapping[str, type[Subpage]]] = {}
     list_dialogs: ClassVar[Mapping[str, type[Dialog]]] = {}
     empty: ClassVar[Empty] = Empty("Nothing here yet.")
+    link_lookups: ClassVar[frozenset[str]] = frozenset()
 
     change_list_template = "console/list.html"
     show_full_result_count = False
@@ -168,6 +173,9 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin, metaclass=_Abstract):
         """Show the list; nothing can be posted to it."""
         if request.method not in _READING:
             return HttpResponseNotAllowed(_READING)
+        if any("\0" in value for values in request.GET.lists() for value in (values[0], *values[1])):
+            # No text of either database holds it.
+            return HttpResponseRedirect("?e=1")
         context = {
             "title": self.called,
             "buttons": self.list_buttons(request),
@@ -181,6 +189,24 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin, metaclass=_Abstract):
             response.context_data["around"] = read_around(cl, request)
         return response
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Admit what the filters and our links ask.
+
+        Django would admit every look-up of the model's own columns: ``password__startswith`` tells what no list shows,
+        and one regular expression holds SQLite, and with it the process, for as long as it likes.
+        """
+        if not _names_a_column(self.model, lookup):
+            return True  # no column: the list opens without it, and says that it did not understand
+        return lookup in self.link_lookups or any(lookup in _lookups_of(each) for each in self.list_filter)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search for the first words: each is a condition on every column, and a statement holds only so many."""
+        words = " ".join(search_term[:_LONGEST_SEARCH].split()[:_MOST_WORDS])
+        found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, words)
+        return found
+
     @property
     def called(self) -> str:
         """What the pages are called."""
@@ -193,6 +219,26 @@ class ConsoleAdmin(rights.ByRights, ModelAdmin, metaclass=_Abstract):
     def address(self, row: Any, word: str = "change") -> str:
         """Return the address of an object's page or dialog."""
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{word}", args=[row.pk])
+
+
+def _names_a_column(model: type[Model], lookup: str) -> bool:
+    name = lookup.partition("__")[0]
+    if name == "pk":
+        return True
+    try:
+        model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def _lookups_of(item: Any) -> set[str]:
+    """Return the parameters of one entry of ``list_filter``."""
+    if isinstance(item, str):
+        return {item, f"{item}__exact", f"{item}__isnull"}
+    if isinstance(item, tuple):
+        return {f"{item[0]}__isempty"}
+    return {item.parameter_name}
 
 
 def _count_new(cl: CursorChangeList, place: str) -> HttpResponse:

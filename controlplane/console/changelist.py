@@ -72,11 +72,12 @@ class CursorChangeList(ChangeList):
             elif after:
                 rows = self._page(cursors.values_of(after, self.keys))
                 self.has_previous = True
-        except cursors.BadCursor as error:
+            if not after and not self.has_previous:
+                # At the top the first page is shown whole, also to whoever came from below.
+                rows = self._page(None)
+        except (cursors.BadCursor, OverflowError) as error:
+            # The latter: a filter's moment, at an end of the calendar, that UTC does not have.
             raise IncorrectLookupParameters from error
-        if not after and not self.has_previous:
-            # At the top the first page is shown whole, also to whoever came from below.
-            rows = self._page(None)
         if not before or not self.has_previous:
             self.has_next = len(rows) > self.list_per_page
         self.result_list = rows[: self.list_per_page]

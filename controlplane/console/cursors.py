@@ -10,6 +10,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.contrib.admin.utils import get_fields_from_path
@@ -87,6 +88,8 @@ class Key:
             raise BadCursor
         try:
             parsed = self.field.to_python(value) if self.field is not None else value
+            if isinstance(parsed, datetime):
+                parsed = parsed.astimezone(UTC)
         except (ValidationError, ValueError, OverflowError) as error:
             raise BadCursor from error
         if (isinstance(parsed, int) and abs(parsed) >= _LARGEST) or (isinstance(parsed, str) and "\0" in parsed):

@@ -7,10 +7,12 @@ one and, without script, as a page of its own.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
@@ -23,7 +25,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views import View
 
-from audit.refusals import Forbidden, PreconditionFailed, Problem, Refusal
+from audit import sql
+from audit.refusals import Forbidden, Missing, PreconditionFailed, Problem, Refusal
 from controlplane.console.admins import list_of
 from controlplane.console.people import viewer
 from controlplane.console.text import named
@@ -50,6 +53,22 @@ class ExactField(forms.CharField):
     Nothing is taken out of it, so whoever uses it says why a secret in it is kept nowhere, or refuses it
     (`controlplane.no_secrets`); tests/secrets/test_console_fields.py has the list.
     """
+
+
+class MomentField(forms.DateTimeField):
+    """A time; in UTC where it names no offset."""
+
+    def clean(self, value: Any) -> datetime | None:
+        """Read one time.
+
+        Raises:
+            ValidationError: it is none, or UTC does not have it: at the ends of the calendar.
+        """
+        found: datetime | None = super().clean(value)
+        try:
+            return found and found.astimezone(UTC)
+        except OverflowError as error:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
 class Reason(forms.Form):
@@ -198,21 +217,29 @@ class Dialog(Subpage, ABC):
         """Return the form."""
         return self.form_class(data, initial=self.initial())
 
+    def full_form(self, data: Any = None) -> forms.Form:
+        """Return the form with what every dialog of its kind asks for."""
+        return self.make_form(data)
+
+    def carry_out(self, data: dict[str, Any]) -> Done | HttpResponse:
+        """Perform, with what every dialog of its kind does around it."""
+        return self.perform(data)
+
     def get(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """Show the dialog, or why the person may not."""
         try:
             self.check()
         except Refusal as refusal:
             return self.answer(None, refusal)
-        return self.answer(self.make_form(), None)
+        return self.answer(self.full_form(), None)
 
     def post(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """Do it; a refusal is shown in the dialog, with what was filled in."""
-        form = self.make_form(request.POST)
+        form = self.full_form(request.POST)
         if not form.is_valid():
             return self.answer(form, None, status=422)
         try:
-            done = self.perform(without_secrets(form))
+            done = self.carry_out(without_secrets(form))
         except Refusal as refusal:
             return self.answer(form, refusal)
         if isinstance(done, HttpResponseBase):
@@ -239,6 +266,63 @@ class Dialog(Subpage, ABC):
         if self.request.headers.get(FRAGMENT):
             return TemplateResponse(self.request, "console/dialog_body.html", context, status=status)
         return self.framed(self.template, context, status=status)
+
+
+class EditDialog(Dialog, ABC):
+    """A dialog that saves over what its form was filled with, and over nothing that came later.
+
+    Without that, whoever saves a form that was opened before a colleague saved theirs takes back what the colleague
+    did, rights and quorums included, and nobody hears of it.
+
+    Attributes:
+        lock: the name of the lock that the operation takes first, where it takes one before the row's.
+    """
+
+    lock: ClassVar[str] = ""
+
+    def post(self, request: HttpRequest, **rest: Any) -> HttpResponse:
+        """Say who may not before saying what is missing."""
+        try:
+            self.check()
+        except Refusal as refusal:
+            return self.answer(None, refusal)
+        return super().post(request, **rest)
+
+    def full_form(self, data: Any = None) -> forms.Form:
+        """Remember what the form was filled with."""
+        form = super().full_form(data)
+        form.fields["seen"] = forms.CharField(min_length=64, max_length=64, widget=forms.HiddenInput)
+        form.initial = {**form.initial, "seen": _digest_of(form.initial)}
+        return form
+
+    def carry_out(self, data: dict[str, Any]) -> Done | HttpResponse:
+        """Perform, if it still stands as it was read.
+
+        Raises:
+            Missing: it is gone.
+            PreconditionFailed: somebody saved it since.
+        """
+        seen = data.pop("seen")
+        with sql.writing():
+            # Of two who save at once, the second sees what the first wrote.
+            if self.lock:
+                sql.advisory_lock(self.lock)
+            rows = type(self.row).objects.select_for_update(no_key=True).filter(pk=self.row.pk)
+            if not list(rows.values_list("pk", flat=True)):
+                raise Missing
+            self.row.refresh_from_db()
+            if _digest_of(self.initial()) != seen:
+                raise PreconditionFailed("Somebody saved it after you opened the form. Nothing of yours was saved.")
+            return self.perform(data)
+
+
+def _digest_of(initial: Mapping[str, Any]) -> str:
+    held = {name: _in_order(value) for name, value in initial.items()}
+    return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, list | tuple) else value
 
 
 def _beside_fields(form: forms.Form | None, problems: Iterable[Problem]) -> list[Problem]:

@@ -99,7 +99,7 @@ def relative(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
     """Write a moment as people say it: ``3 min ago``, ``in 12 min``; further away than 7 days the date."""
     distance = moment - now
     if abs(distance) > _RELATIVE_UNTIL:
-        return moment.astimezone(zone).strftime("%d %b %Y")
+        return _by_clock(moment, zone).strftime("%d %b %Y")
     seconds = int(abs(distance).total_seconds())
     if seconds < 5:
         return "now"
@@ -107,9 +107,17 @@ def relative(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
     return f"in {text}" if distance > timedelta(0) else f"{text} ago"
 
 
+def _by_clock(moment: datetime, zone: tzinfo) -> datetime:
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        # At the ends of the calendar some zones have no time for it.
+        return moment.astimezone(UTC)
+
+
 def absolute(moment: datetime, zone: tzinfo = UTC) -> str:
     """Write a moment exactly, with seconds: ``2026-11-23 10:00:00 CET``."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return _by_clock(moment, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def deadline(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
@@ -120,7 +128,7 @@ def deadline(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
 def clock(moment: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
     """Write a moment as a clock shows it, with its date where that is not plain: ``18:00 CET``."""
     form = "%H:%M %Z" if abs(moment - now) < timedelta(hours=24) else "%d %b %H:%M %Z"
-    return moment.astimezone(zone).strftime(form)
+    return _by_clock(moment, zone).strftime(form)
 
 
 def short_id(text: str) -> str:

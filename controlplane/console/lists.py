@@ -18,6 +18,7 @@ from controlplane.console.admins import page_of
 from controlplane.console.people import viewer
 from controlplane.console.tags import draw_state, draw_time
 from registry.models import Agent, Team, User
+from registry.states import Environment
 
 _MOST_CHOICES = 200
 
@@ -113,6 +114,27 @@ class ByTeam(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep rows of the team."""
         return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
+
+
+class Fixed(admin.SimpleListFilter):
+    """A column of a few known words: to ask the table which words it holds would read it whole."""
+
+    words: ClassVar[tuple[str, ...]] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the words."""
+        return [(word, word) for word in self.words]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep rows with the word."""
+        return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() in self.words else queryset
+
+
+class ByEnvironment(Fixed):
+    """The environment."""
+
+    title = parameter_name = "environment"
+    words = tuple(Environment.values)
 
 
 def state_column(kind: str, field: str = "state") -> Callable[[Any, Any], SafeString]:

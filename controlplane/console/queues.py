@@ -22,7 +22,7 @@ from approvals.templates import TEMPLATES
 from audit.refusals import Conflict, Forbidden
 from controlplane.console import formats
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
-from controlplane.console.dialogs import Done, NoForm, Words
+from controlplane.console.dialogs import Done, EditDialog, NoForm, Words
 from controlplane.console.people import viewer
 from controlplane.console.queue_forms import (
     NewRules,
@@ -121,7 +121,7 @@ class Create(QueueDialog):
         return Done(f"The queue {slug} is created.", page_of(found(Queue.objects.filter(slug=slug))))
 
 
-class Edit(QueueDialog):
+class Edit(EditDialog, QueueDialog):
     """Change a queue."""
 
     form_class = Rules

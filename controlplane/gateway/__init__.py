@@ -7,7 +7,7 @@ judged, takes what was judged, and writes it down, each in one transaction.
 from controlplane.gateway.editing import edit
 from controlplane.gateway.measured import amend_run, ask, ingest, outcome, redeem, report_run, report_step
 from controlplane.gateway.redeeming import Redeemed
-from controlplane.gateway.reporting import cancel, import_executions
+from controlplane.gateway.reporting import cancel, import_executions, revoke
 
 __all__ = [
     "Redeemed",
@@ -21,4 +21,5 @@ __all__ = [
     "redeem",
     "report_run",
     "report_step",
+    "revoke",
 ]

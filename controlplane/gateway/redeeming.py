@@ -38,6 +38,8 @@ from controlplane.gateway.routing import risk_of, routed
 from controlplane.gateway.standing import Standing
 from controlplane.gateway.verdicts import limited, reserved, settled
 from costs.budgets import release
+from costs.models import Reservation
+from costs.states import ReservationState
 from policies import limits, snapshots
 from policies.facts import Action, Verdict
 from policies.models import Decision
@@ -180,8 +182,8 @@ def _evaluate(case: _Case) -> Redeemed | Refusal:
         return _held_again(case, verdict, action, now)
     if request is not None and not _quorum_holds(request):
         return _revoked(case, "the quorum no longer holds", now)
-    # What was allowed to be handed over took its limits and budget when it was allowed.
-    taken = case.decision.effect == Effect.ALLOW
+    # What was allowed to be handed over took its limits and budget when it was allowed, for as long as it may wait.
+    taken = _was_allowed(case) and now < case.decision.at + HANDED_OVER_LIFE
     refusal = None if taken else _take(case, verdict, now)
     if refusal is not None:
         return refusal
@@ -197,22 +199,33 @@ def _evaluate(case: _Case) -> Redeemed | Refusal:
 
 
 def _take(case: _Case, verdict: Verdict, now: datetime) -> Refusal | None:
-    """Consume limits and budget for an approved action, or say why not."""
+    """Consume limits and budget for an approved action, or say why not.
+
+    What was allowed long ago, and waited since for opening hours or for people, counts in the windows of now: what it
+    took then is given back first. Its reservation stays while it is held; once that lapsed, others may have its money.
+    """
+    set_aside = Reservation.objects.filter(decision_id=case.decision.pk)
+    states = set(set_aside.values_list("state", flat=True)) if _was_allowed(case) else set()
+    if states - {ReservationState.HELD}:
+        return _revoked(case, "what was set aside for it was given back", now)
+    if _was_allowed(case):
+        limits.withdraw(verdict.limits, decision_id=case.decision.pk)
     verdict = limited(verdict, now=now)
     if verdict.effect == Effect.THROTTLE:
         return _not_now(case, verdict, now, extend=True)
     if verdict.effect == Effect.DENY:
         return _denied(case, verdict, now)
     demands = verdict.limits
-    verdict = reserved(
-        verdict,
-        standing=case.standing,
-        task=case.approved.task,
-        decision_id=case.decision.pk,
-        estimate_nanousd=case.approved.estimate_nanousd,
-        keep=True,
-        now=now,
-    )
+    if not states:
+        verdict = reserved(
+            verdict,
+            standing=case.standing,
+            task=case.approved.task,
+            decision_id=case.decision.pk,
+            estimate_nanousd=case.approved.estimate_nanousd,
+            keep=True,
+            now=now,
+        )
     if verdict.effect in {Effect.DENY, Effect.THROTTLE}:
         return _not_now(case, verdict, now, extend=False)
     limits.admit(demands, decision_id=case.decision.pk, now=now)
@@ -250,6 +263,11 @@ def _executor(grant: Grant, standing: Standing) -> Standing:
     return facts.by_agent(agent_id=grant.executor_id, environment=standing.environment)
 
 
+def _was_allowed(case: _Case) -> bool:
+    """Say whether it was allowed at once, for another agent to execute; it may have been held since."""
+    return case.decision.effect == Effect.ALLOW
+
+
 def _acts(standing: Standing) -> bool:
     return standing.state == AgentState.ACTIVE and standing.kill is None
 
@@ -278,7 +296,7 @@ def _denied(case: _Case, verdict: Verdict, now: datetime) -> Refusal:
 
 def _revoked(case: _Case, reason: str, now: datetime) -> Refusal:
     revoke_grant(grant=case.grant, reason=reason, by=case.principal, now=now)
-    if case.grant.approval_id is None:
+    if _was_allowed(case):
         # What was handed over reserved its cost when it was allowed; nobody will report an outcome.
         release(decision_id=case.decision.pk, by=case.principal, now=now)
     return PolicyChanged(f"The grant is revoked: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -19,6 +20,7 @@ from controlplane.gateway.approved import find_decision
 from controlplane.gateway.asking import Clock
 from costs.budgets import release
 from costs.operations import UsageReport, record_usage
+from costs.reports import LONGEST_EVENT_ID
 from policies.models import Decision
 from registry.authentication import Principal
 from registry.models import Agent, AgentVersion, User
@@ -94,14 +96,37 @@ def cancel(*, principal: Principal, action_id: UUID, clock: Clock = sql.clock) -
         request = ApprovalRequest.objects.open().select_related("agent").filter(decision=decision).first()
         if request is not None:
             cancel_request(request=request, by=principal, now=now, reason="withdrawn by the agent")
+            # Handed over first and held again since, it still has its cost set aside.
+            release(decision_id=decision.pk, by=principal, now=now)
             return decision
         grant = Grant.objects.select_related("agent").filter(decision=decision, state=GrantState.ISSUED).first()
         if grant is None:
             raise AlreadyDecided("There is nothing left to withdraw.")
-        revoke_grant(grant=grant, reason="withdrawn by the agent", by=principal, now=now)
-        if grant.approval_id is None:
-            release(decision_id=decision.pk, by=principal, now=now)
+        _void(grant, reason="withdrawn by the agent", by=principal, now=now)
     return decision
+
+
+def revoke(*, grant: Grant, reason: str, by: User, now: datetime) -> None:
+    """Void an issued grant for a person.
+
+    Args:
+        grant: with its agent.
+        reason: why.
+        by: one of its approvers, an operator of the team, or an administrator.
+        now: aware UTC.
+
+    Raises:
+        Forbidden: none of these.
+        IllegalTransition, Stale: it is no longer issued.
+    """
+    with sql.writing():
+        _void(grant, reason=reason, by=by, now=now)
+
+
+def _void(grant: Grant, *, reason: str, by: Acting, now: datetime) -> None:
+    revoke_grant(grant=grant, reason=reason, by=by, now=now)
+    # What was handed over reserved its cost when it was allowed; nobody will report an outcome.
+    release(decision_id=grant.decision_id, by=by, now=now)
 
 
 def ingest(*, principal: Principal, items: Sequence[object], clock: Clock = sql.clock) -> IngestOutcome:
@@ -205,7 +230,7 @@ def _book(usages: Sequence[ReportedUsage], *, by: Acting, now: datetime) -> None
                 reasoning=item.reasoning,
                 response_id=item.response_id or "",
                 at=item.at,
-                event_id=item.event_id,
+                event_id=_event_id(item.event_id),
                 decision_id=item.action_id,
                 run_id=item.run_id,
                 step_id=item.step_id,
@@ -215,3 +240,10 @@ def _book(usages: Sequence[ReportedUsage], *, by: Acting, now: datetime) -> None
         by=by,
         now=now,
     )
+
+
+def _event_id(step: str) -> str:
+    """Return the id by which costs know a step's call: of a longer one the end is a hash, so that it stays unique."""
+    if len(step) <= LONGEST_EVENT_ID:
+        return step
+    return step[: LONGEST_EVENT_ID - 65] + "~" + hashlib.sha256(step.encode()).hexdigest()

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from controlplane.health import NotReady, migrations_are_applied
+from controlplane.operating.backup import BackupError, require_finished
 from controlplane.supervisor import preparation
 from registry.operations.people import create_first_administrator
 
@@ -43,8 +44,11 @@ def prepare(say: Callable[[str], None], *, check: Callable[[], None]) -> None:
     """
     say("preparing the database")
     try:
+        require_finished()
         preparation.migrate()
         first = create_first_administrator(now=timezone.now())
+    except BackupError as error:
+        raise CommandError(str(error)) from error
     except DatabaseError as error:
         raise CommandError(f"The database cannot be used: {error}") from error
     check()

@@ -9,13 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
 from kombu.exceptions import OperationalError
 
 from approvals.models import Vote
 from audit import sql
 from costs.in_force import BudgetTree, present_tree
 from costs.models import Usage
+from costs.sums import Total
 from policies.models import Replay, Revision
 from policies.operations import Measures, advance, start_replay
 from policies.operations.replays import SLICE
@@ -91,7 +91,7 @@ def _reserve(tree: BudgetTree, agent_id: int, team_id: int | None) -> int | None
 def costs_of(decisions: Sequence[UUID]) -> Mapping[UUID, int]:
     """Return what the model calls of some actions cost, nano-USD; actions without a priced call are left out."""
     rows = Usage.objects.filter(decision_id__in=decisions).exclude(cost_nanousd=None).order_by()
-    return dict(rows.values_list("decision_id").annotate(cost=Sum("cost_nanousd")))
+    return dict(rows.values_list("decision_id").annotate(cost=Total("cost_nanousd")))
 
 
 def reviewing(held_in: Sequence[Sequence[Any]]) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Thresholds: each alerts once per period; at the limit of a pausing budget its agents are paused."""
+"""Thresholds: each alerts once per period; at the limit of a pausing budget its agents are paused.
+
+They are paused once each time that the limit is reached: somebody may resume them all the same. A
+limit that is raised above what is spent is reached anew, by usage or by the end of what topped it up.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ def alert(*, standings: Sequence[Standing], by: Acting, now: datetime) -> list[B
         now: when, aware UTC.
 
     Returns:
-        The new alerts.
+        The new alerts, and those for whose budget agents are to be paused again.
     """
     if not standings:
         return []
@@ -48,13 +52,30 @@ def alert(*, standings: Sequence[Standing], by: Acting, now: datetime) -> list[B
     ]
     if not passed:
         return []
-    known = BudgetAlert.objects.filter(budget_period__in={standing.period_id for standing, _ in passed})
-    already = set(known.values_list("budget_period_id", "threshold"))
-    return [
-        _raise(budgets[standing.budget_id], standing, threshold, limit=limits[standing.budget_id], by=by, now=now)
-        for standing, threshold in passed
-        if (standing.period_id, threshold) not in already
-    ]
+    rows = BudgetAlert.objects.filter(budget_period__in={standing.period_id for standing, _ in passed})
+    known = {(row.budget_period_id, row.threshold): row for row in rows}
+    found = []
+    for standing, threshold in passed:
+        row, of = known.get((standing.period_id, threshold)), standing.budget_id
+        if row is None:
+            found.append(_raise(budgets[of], standing, threshold, limit=limits[of], by=by, now=now))
+        elif row.pausing:
+            found.append(row)
+    return found
+
+
+def pause_again(*, budget: Budget, standing: Standing, now: datetime) -> None:
+    """Have the agents of a pausing budget paused when it reaches a limit that was raised above what is spent.
+
+    Runs under `costs.in_force.hold_alone`, so nothing is spent meanwhile.
+
+    Args:
+        budget: as it is now.
+        standing: its present period.
+        now: aware UTC.
+    """
+    if budget.at_limit == AtLimit.PAUSE and standing.settled_nanousd < in_force.limit_at(budget, now):
+        BudgetAlert.objects.filter(budget_period=standing.period_id, threshold=_WHOLE).update(pausing=True)
 
 
 def pause_spent(*, now: datetime) -> int:
@@ -105,14 +126,11 @@ def _raise(budget: Budget, standing: Standing, threshold: int, *, limit: int, by
 
 @transaction.atomic
 def _pause_for(pk: int, *, now: datetime) -> int:
-    row = BudgetAlert.objects.select_related("budget_period__budget__team").get(pk=pk)
-    period, paused = row.budget_period, 0
-    budget = period.budget
-    # A late call may have spent a period that is over: the present one is another.
-    present = period.starts_at <= now < period.ends_at
-    limit = in_force.limit_at(budget, now)
-    spent = period.settled_nanousd >= limit
-    if present and spent and budget.active and budget.at_limit == AtLimit.PAUSE:
+    rows = BudgetAlert.objects.select_related("budget_period__budget__team")
+    row, paused = rows.get(pk=pk), 0
+    if _is_due(row, now=now):
+        budget = row.budget_period.budget
+        limit = in_force.limit_at(budget, now)
         reason = f"The budget {budget.slug} of {format_usd(limit)} USD per {budget.per} is spent."
         for agent in _agents(budget).select_related("team", "owner").order_by("pk"):
             try:
@@ -121,8 +139,22 @@ def _pause_for(pk: int, *, now: datetime) -> int:
                 # Somebody else paused or retired it first.
                 continue
             paused += 1
-    BudgetAlert.objects.filter(pk=pk).update(pausing=False)
+    elif now < row.budget_period.ends_at:
+        return 0
+    # Whoever raises the limit meanwhile holds this row: then it is reached anew, and this stays.
+    row = rows.select_for_update(of=("self",)).get(pk=pk)
+    if now >= row.budget_period.ends_at or _is_due(row, now=now):
+        BudgetAlert.objects.filter(pk=pk).update(pausing=False)
     return paused
+
+
+def _is_due(row: BudgetAlert, *, now: datetime) -> bool:
+    """Say whether the agents of an alert's budget are to be paused now."""
+    period = row.budget_period
+    # A late call may have spent a period that is over: the present one is another.
+    present = period.starts_at <= now < period.ends_at
+    pauses = period.budget.active and period.budget.at_limit == AtLimit.PAUSE
+    return present and pauses and period.settled_nanousd >= in_force.limit_at(period.budget, now)
 
 
 def _agents(budget: Budget) -> AgentQuerySet:

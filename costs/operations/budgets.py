@@ -20,7 +20,7 @@ from costs import in_force, permissions
 from costs.documents import BudgetFields, budget_document, budget_fields
 from costs.models import Budget, BudgetPeriod, Reservation
 from costs.money import parse_usd
-from costs.operations.alerts import alert
+from costs.operations.alerts import alert, pause_again
 from costs.operations.usage import pause_after_commit
 from costs.periods import is_zone, period_at
 from costs.settlement import Standing, recount, restate
@@ -111,7 +111,9 @@ def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: d
         details={"before": edit.old, "after": edit.new},
     )
     if budget.active:
-        pause_after_commit(alert(standings=[_begin(budget, now=now)], by=by, now=now), now=now)
+        standing = _begin(budget, now=now)
+        pause_again(budget=budget, standing=standing, now=now)
+        pause_after_commit(alert(standings=[standing], by=by, now=now), now=now)
     return True
 
 

@@ -3,16 +3,19 @@
 A sum is never added to: where rows changed, the sums of that agent's hour are deleted and made
 again from the raw rows, and those of its day from its hours, in one transaction with the removal
 of the marks that asked for it. So a crash, a repetition or rows in any order change nothing.
+
+A sum that the database cannot make stops no other: it is marked again, behind all others.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from audit import sql
 from costs import sums
@@ -20,6 +23,8 @@ from costs.models import DirtyBucket
 from costs.reports import LATE
 
 _DAY = timedelta(days=1)
+_Bucket = tuple[datetime, int]
+_log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -34,13 +39,34 @@ def roll_up(*, now: datetime, limit: int = 1000) -> int:
         limit: how many marks at most; where that many were found, there may be more.
 
     Returns:
-        How many marks were worked off.
+        How many marks were looked at.
     """
     sql.advisory_lock("costs.rollups")
     marks = list(DirtyBucket.objects.order_by("id").values_list("pk", "hour", "agent_id")[:limit])
+    buckets = sorted({(hour, agent_id) for _, hour, agent_id in marks})
+    if not _remade(buckets, now=now):
+        again = [bucket for bucket in buckets if not _remade([bucket], now=now)]
+        DirtyBucket.objects.bulk_create([DirtyBucket(hour=hour, agent_id=agent_id) for hour, agent_id in again])
+    DirtyBucket.objects.filter(pk__in=[pk for pk, _, _ in marks]).delete()
+    return len(marks)
+
+
+def _remade(buckets: Sequence[_Bucket], *, now: datetime) -> bool:
+    """Make the sums of buckets again, all or none; say whether it could be done."""
+    try:
+        with transaction.atomic():
+            _remake(buckets, now=now)
+    except DatabaseError:
+        if len(buckets) == 1:
+            _log.exception("the sums of %s of agent %s cannot be made", *buckets[0])
+        return False
+    return True
+
+
+def _remake(buckets: Sequence[_Bucket], *, now: datetime) -> None:
     hours: defaultdict[datetime, set[int]] = defaultdict(set)
     days: defaultdict[datetime, set[int]] = defaultdict(set)
-    for _, hour, agent_id in marks:
+    for hour, agent_id in buckets:
         hours[hour].add(agent_id)
         days[hour.replace(hour=0)].add(agent_id)
     # Raw SQL: INSERT … SELECT leaves the rows where they are; 5 million of them take seconds.
@@ -51,8 +77,6 @@ def roll_up(*, now: datetime, limit: int = 1000) -> int:
                 _remake_adjustments(cursor, hour, sorted(agents))
         for day, agents in sorted(days.items()):
             _remake_day(cursor, day, sorted(agents))
-    DirtyBucket.objects.filter(pk__in=[pk for pk, _, _ in marks]).delete()
-    return len(marks)
 
 
 def _remake_hour(cursor: Any, hour: datetime, agents: Sequence[int]) -> None:

@@ -12,7 +12,9 @@ from audit.transitions import note
 from costs import in_force, permissions
 from costs.models import Budget, BudgetPeriod, TopUp
 from costs.money import MAX_NANOUSD, format_usd, parse_usd
+from costs.operations.alerts import pause_again
 from costs.periods import period_at
+from costs.settlement import Standing
 from registry.operations import bump_catalogue
 from registry.permissions import person
 
@@ -50,8 +52,10 @@ def top_up(*, budget: Budget, amount_usd: str, until: datetime, reason: str, by:
     limit = in_force.limit_at(budget, now)
     period = period_at(budget.per, budget.zone, now)
     present = BudgetPeriod.objects.filter(budget=budget, starts_at=period.start, ends_at=period.end).first()
-    if present is not None and present.overrun and present.settled_nanousd + present.reserved_nanousd <= limit:
-        BudgetPeriod.objects.filter(pk=present.pk).update(overrun=False)
+    if present is not None:
+        if present.overrun and present.settled_nanousd + present.reserved_nanousd <= limit:
+            BudgetPeriod.objects.filter(pk=present.pk).update(overrun=False)
+        pause_again(budget=budget, standing=Standing(budget.pk, present.pk, present.settled_nanousd), now=now)
     note(
         budget,
         kind="budget.topped_up",

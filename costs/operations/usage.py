@@ -14,7 +14,8 @@ from audit.actors import Acting
 from audit.operations import record
 from audit.refusals import Invalid
 from costs import in_force, own_prices
-from costs.models import BudgetAlert, DirtyBucket, Usage
+from costs.budgets import HOLD
+from costs.models import BudgetAlert, DirtyBucket, Reservation, Usage
 from costs.operations.alerts import alert, pause_spent
 from costs.operations.known import contradicts, known_calls
 from costs.own_prices import Rates
@@ -62,7 +63,8 @@ def record_usage(*, usages: Sequence[UsageReport], by: Acting, now: datetime) ->
 
     Each call counts once: it is known again by its event id, and by its response id where two
     instruments report the same answer. The id of an action that is not this agent's (as asker
-    or executor) is dropped. Called once per transaction and after its other writes: it ends
+    or executor) is dropped, as is that of one whose money was set aside longer ago than `HOLD` and
+    `LATE` together: such a call counts by its own time. Called once per transaction and after its other writes: it ends
     with the locks of agents' usage and of budgets, which decisions wait for.
 
     Args:
@@ -80,7 +82,7 @@ def record_usage(*, usages: Sequence[UsageReport], by: Acting, now: datetime) ->
     in_force.hold_still()
     for agent_id in sorted({report.agent_id for report in usages}):
         sql.advisory_lock(f"costs.usage.{agent_id}")
-    owned = _own_decisions(usages)
+    owned = _own_decisions(usages, now=now)
     known = known_calls(usages)
     own = own_prices.own_rates({report.model for report in usages})
     rows: list[Usage] = []
@@ -138,11 +140,15 @@ def pause_after_commit(alerts: Iterable[BudgetAlert], *, now: datetime) -> None:
         transaction.on_commit(pause, robust=True)
 
 
-def _own_decisions(usages: Sequence[UsageReport]) -> set[tuple[int, UUID | None]]:
-    """Return (agent, decision) for every named decision that the agent asked for or executes."""
+def _own_decisions(usages: Sequence[UsageReport], *, now: datetime) -> set[tuple[int, UUID | None]]:
+    """Return (agent, decision) for every named decision that the agent asked for or executes, and may still charge."""
     ids = {report.decision_id for report in usages if report.decision_id}
     if not ids:
         return set()
+    # Money set aside names the period that its decision's calls count into. Without an end, an agent
+    # could name an old action for ever, and today's budget would see nothing of what it spends.
+    over = Reservation.objects.filter(decision_id__in=ids, created_at__lt=now - HOLD - LATE)
+    ids -= set(over.values_list("decision_id", flat=True))
     owned: set[tuple[int, UUID | None]] = set()
     for pk, asker, executor in Decision.objects.filter(pk__in=ids).values_list("pk", "agent_id", "executor_id"):
         owned.add((asker, pk))

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from audit.canonical import MAX_INTEGER, check
+from audit.canonical import MAX_INTEGER, Place, check, pointer_to
 from audit.refusals import Invalid
 from policies.facts import Declared
 from policies.language.rules import KEYS, read_rule
@@ -192,22 +192,26 @@ def _payload(section: Section) -> object:
 
 def _require_json(problems: Problems, pointer: str, root: object) -> None:
     # Without recursion: nobody has measured the payload's depth yet.
-    stack: list[tuple[str, object]] = [(pointer, root)]
+    stack: list[tuple[Place | None, object]] = [(None, root)]
     while stack:
-        where, value = stack.pop()
+        place, value = stack.pop()
+        code = detail = ""
         if isinstance(value, Mapping):
             for key, item in value.items():
+                below = (place, str(key))
                 if not isinstance(key, str):
-                    problems.add(join(where, str(key)), "wrong_type", "A key must be text; quote it.")
-                stack.append((join(where, str(key)), item))
+                    problems.add(pointer + pointer_to(below), "wrong_type", "A key must be text; quote it.")
+                stack.append((below, item))
         elif isinstance(value, list):
-            stack.extend((join(where, index), item) for index, item in enumerate(value))
+            stack.extend(((place, index), item) for index, item in enumerate(value))
         elif isinstance(value, int | float):
             # Written so that "not a number" is refused as well.
             if not abs(value) <= MAX_INTEGER:
-                problems.add(where, "number_out_of_range", "Numbers lie within ±(2^53−1); write larger ones as text.")
+                code, detail = "number_out_of_range", "Numbers lie within ±(2^53−1); write larger ones as text."
         elif not (value is None or isinstance(value, str)):
-            problems.add(where, "wrong_type", f"JSON has no {type(value).__name__}; put it into quotes.")
+            code, detail = "wrong_type", f"JSON has no {type(value).__name__}; put it into quotes."
+        if code:
+            problems.add(pointer + pointer_to(place), code, detail)
 
 
 def _written(raw: object) -> str:

@@ -4,6 +4,7 @@ from registry.operations.agents import (
     agent_digest,
     agent_facts,
     agent_lock,
+    hold_agents,
     pause_agent,
     resume_agent,
     retire_agent,
@@ -28,6 +29,7 @@ from registry.operations.people import (
 from registry.operations.preferences import forget_view, save_view, set_clock, set_delegate, set_shortcuts
 from registry.operations.profiles import create_person, edit_person, reset_password
 from registry.operations.reverting import revert_agent, revert_verb
+from registry.operations.rights import hold_teams
 from registry.operations.rotating import rotate_key
 from registry.operations.silence import note_quiet_agents
 from registry.operations.teams import grant_publish, save_team, team_facts, withdraw_publish
@@ -64,6 +66,8 @@ __all__ = [
     "give_right",
     "grant_publish",
     "hand_over",
+    "hold_agents",
+    "hold_teams",
     "issue_key",
     "kill",
     "let_out",

@@ -72,7 +72,7 @@ def save_agent(
     Raises:
         Invalid: a value is not admitted, with pointers.
         Missing: an agent of that name exists and is not theirs to see.
-        Forbidden: they see it and may not do this.
+        Forbidden: they see it and may not do this, or it would leave a kill switch that is not theirs to lift.
         Conflict: the agent is retired, or it exists and must not.
         Stale: it is not what was seen any more.
     """
@@ -89,7 +89,7 @@ def save_agent(
     problems = [*_slug_problems(slug), *_problems(new, capabilities)]
     if problems:
         raise Invalid("The agent cannot be saved.", errors=problems)
-    sql.advisory_lock("registry.agents")
+    hold_agents()
     agent = Agent.objects.select_related("team", "owner").filter(slug=slug).first()
     if agent is None:
         permissions.may_register(by, team)
@@ -115,6 +115,7 @@ def save_agent(
     rest = {name for name in new if name not in {"owner", "team"} and old[name] != new[name]}
     if rest:
         permissions.may_configure(by, agent)
+        permissions.may_take_out(by, agent, team=agent.team.slug, tags=new["tags"])
     if moved:
         transfer_agent(agent=agent, owner=owner, team=team, by=by, now=now)
     if rest:
@@ -130,12 +131,14 @@ def transfer_agent(*, agent: Agent, owner: User, team: Team, by: Acting, now: da
 
     Raises:
         Missing: the agent is not theirs to see.
-        Forbidden: they do not operate both teams.
+        Forbidden: they do not operate both teams, or it would leave a kill switch that is not theirs to lift.
         Invalid: the new owner is not active.
         Conflict: the agent is retired.
         Stale: somebody else changed it first.
     """
     permissions.may_transfer(by, agent, team)
+    permissions.may_take_out(by, agent, team=team.slug, tags=agent.tags)
+    hold_agents()
     if owner.pk != agent.owner_id:
         _require_active(owner)
     if agent.state == AgentState.RETIRED:
@@ -217,6 +220,14 @@ def agent_facts(agent: Agent) -> dict[str, Any]:
 def agent_digest(agent: Agent) -> str:
     """Return the digest of an agent's configuration, as its entries in the trail name it."""
     return _digest(agent_facts(agent))
+
+
+def hold_agents() -> None:
+    """Keep everybody else from configuring or transferring agents until the transaction ends; asks do not wait for it.
+
+    Taken before the lock of any one agent, and after that of teams (`registry.operations.rights.hold_teams`).
+    """
+    sql.advisory_lock("registry.agents")
 
 
 def agent_lock(agent_id: int) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 
-from audit import sql
 from audit.actors import Acting
 from audit.refusals import Conflict
 from audit.transitions import note
 from registry import permissions
 from registry.models import Team, TeamGroupRight, TeamUserRight, User
+from registry.operations.rights import hold_teams
 
 _OWN = (TeamUserRight, TeamGroupRight, Team.members.through)
 
@@ -34,7 +34,7 @@ def delete_team(*, team: Team, by: Acting, now: datetime) -> None:
         Conflict: something belongs to it; the sentence says what.
     """
     permissions.may_manage_people(by)
-    sql.advisory_lock("registry.teams")
+    hold_teams()
     held = holders(team)
     if held:
         raise Conflict(f"{team.slug} is not empty: {', '.join(held)} belong to it.")

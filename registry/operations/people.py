@@ -16,11 +16,11 @@ from audit.refusals import Conflict, Invalid, Problem
 from audit.transitions import note
 from registry import permissions
 from registry.models import Team, User
-from registry.operations.rights import sync_person
+from registry.operations.rights import hold_teams, sync_person
 from registry.states import Role
 
 # Serialises what must not leave the installation without an administrator.
-_LOCK = "registry.people"
+PEOPLE_LOCK = "registry.people"
 _USERNAME = User._meta.get_field("username")
 
 
@@ -34,7 +34,7 @@ def create_first_administrator(*, now: datetime) -> tuple[User, str] | None:
     Returns:
         The person and the password, which is kept nowhere; None if anybody exists.
     """
-    sql.advisory_lock(_LOCK)
+    sql.advisory_lock(PEOPLE_LOCK)
     if User.objects.exists():
         return None
     password = secrets.token_urlsafe(15)
@@ -77,7 +77,9 @@ def create_user(
         problems += _password_problems(password, username)
     if problems:
         raise Invalid("The person cannot be created.", errors=problems)
-    sql.advisory_lock(_LOCK)
+    sql.advisory_lock(PEOPLE_LOCK)
+    if teams:
+        hold_teams()
     if User.objects.filter(username=username).exists():
         raise Conflict(f"There is a person named {username} already.")
     user = _create(username, role, password, now=now, one_time=one_time)
@@ -105,11 +107,13 @@ def set_role(*, user: User, role: str, by: Acting, now: datetime) -> bool:
     problems = _role_problems(role)
     if problems:
         raise Invalid(problems[0].detail, errors=problems)
-    sql.advisory_lock(_LOCK)
+    sql.advisory_lock(PEOPLE_LOCK)
     user.refresh_from_db()
     old = user.role
     if old == role:
         return False
+    # Their rights in every team follow: no team changes its members meanwhile.
+    hold_teams()
     if role != Role.ADMIN:
         _keep_an_administrator(user)
     user.role = Role(role)
@@ -205,10 +209,12 @@ def _create(username: str, role: str, password: str | None, *, now: datetime, on
 
 def _set_active(user: User, *, active: bool, by: Acting, now: datetime) -> bool:
     permissions.may_manage_people(by)
-    sql.advisory_lock(_LOCK)
+    sql.advisory_lock(PEOPLE_LOCK)
     user.refresh_from_db()
     if user.is_active == active:
         return False
+    # Their rights in every team follow: no team changes its members meanwhile.
+    hold_teams()
     if not active:
         _keep_an_administrator(user)
     user.is_active = active

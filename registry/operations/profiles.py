@@ -11,14 +11,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from audit import sql
 from audit.actors import Acting
 from audit.refusals import Conflict, Invalid, Problem
 from audit.transitions import note
 from registry import permissions
 from registry.models import Team, User
 from registry.operations.people import change_password, create_user, set_role
-from registry.operations.rights import sync_person
+from registry.operations.rights import hold_teams, sync_person
 
 _LONGEST_NAME: Final = 150
 _BYTES: Final = 15
@@ -140,7 +139,7 @@ def reset_password(*, user: User, by: Acting, now: datetime) -> str:
 
 
 def _set_teams(user: User, teams: Collection[Team], *, by: Acting, now: datetime) -> bool:
-    sql.advisory_lock("registry.teams")
+    hold_teams()
     old = {team.pk: team for team in Team.objects.filter(members=user)}
     new = {team.pk: team for team in teams}
     left = [team for pk, team in old.items() if pk not in new]

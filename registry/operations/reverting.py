@@ -11,7 +11,7 @@ from audit.refusals import Missing
 from audit.transitions import note
 from registry import permissions
 from registry.models import Agent, User, Verb
-from registry.operations.agents import agent_facts, save_agent
+from registry.operations.agents import agent_facts, hold_agents, save_agent
 from registry.operations.verbs import save_verb
 
 # Status, team, owner, tags and capabilities never come back from history: they decide who may do what.
@@ -39,6 +39,9 @@ def revert_agent(*, agent: Agent, record_id: int, by: User, now: datetime) -> bo
     record: Any = Agent.history.filter(id=agent.pk, history_id=record_id).first()
     if record is None:
         raise Missing
+    # What is not reverted stays as it is, and not as it was when the page was opened.
+    hold_agents()
+    agent = Agent.objects.select_related("owner", "team").get(pk=agent.pk)
     facts = agent_facts(agent) | {name: getattr(record, name) for name in REVERTED}
     facts |= {"owner": agent.owner, "team": agent.team}
     _, changed = save_agent(slug=agent.slug, by=by, now=now, **facts)

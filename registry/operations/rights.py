@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Permission
 
+from audit import sql
 from registry.models import Team, TeamUserRight, User
 from registry.states import Role
 
 VIEW, OPERATE, PUBLISH = "view_team", "operate_team", "publish_team"
+TEAMS_LOCK = "registry.teams"
+
+
+def hold_teams() -> None:
+    """Keep everybody else from changing who belongs to which team until the transaction ends.
+
+    Taken after the lock of people, and before that of agents (`registry.operations.agents.hold_agents`), where both
+    are.
+    """
+    sql.advisory_lock(TEAMS_LOCK)
 
 
 def due(user: User) -> frozenset[str]:

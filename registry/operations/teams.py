@@ -9,7 +9,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from audit import sql
 from audit.actors import Acting
 from audit.refusals import Conflict, Invalid, Problem
 from audit.transitions import note
@@ -17,7 +16,7 @@ from registry import permissions
 from registry.history import save_configured
 from registry.models import Team, User
 from registry.models.people import SLUG
-from registry.operations.rights import PUBLISH, grant, sync_team, withdraw
+from registry.operations.rights import PUBLISH, grant, hold_teams, sync_team, withdraw
 
 _LONGEST_NAME = 120
 
@@ -55,7 +54,7 @@ def save_team(
         Missing: the team is not theirs to see.
         Forbidden: `by` does not manage teams.
     """
-    sql.advisory_lock("registry.teams")
+    hold_teams()
     team = Team.objects.filter(slug=slug).first()
     if fresh:
         permissions.may_manage_people(by)

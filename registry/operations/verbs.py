@@ -20,6 +20,7 @@ from registry.history import save_configured
 from registry.models import Verb
 from registry.tools import by_tool
 
+VERBS_LOCK = "registry.verbs"
 _BUMP = (
     "INSERT INTO registry_catalogue (id, revision, changed_at) VALUES (1, %s, %s) "
     "ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, changed_at = excluded.changed_at "
@@ -86,7 +87,7 @@ def save_verb(
         Forbidden: the entry would change and `by` may not change the catalogue.
     """
     normal = dump_verb(parse_verb(name, spec))
-    sql.advisory_lock("registry.verbs")
+    sql.advisory_lock(VERBS_LOCK)
     verb = Verb.objects.filter(name=name).first()
     if fresh and verb is not None:
         raise Conflict(f"The verb {name} is in the catalogue already.")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import RowNumber
 
 from runs.models import Payload, Run, Step
 from runs.operations.results import ReportedUsage, Source
@@ -20,6 +21,9 @@ from runs.preparing import PreparedRun, PreparedStep, Text, name_uuid
 
 # Fewer than any SQLite's limit of variables in one statement.
 _CHUNK = 900
+
+# Of runs with one external id, which place each has, the newest first.
+_PLACE = models.Window(RowNumber(), partition_by=models.F("external_id"), order_by=models.F("pk").desc())
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -83,9 +87,11 @@ class Ledger:
         ids = {identity for ref in refs if (identity := name_uuid(ref))}
         ids |= {step.run_id for step in self.steps.values()}
         own = Run.objects.filter(agent=agent)
+        # Any number of runs may have one external id, and only the newest counts: the others are not read.
+        newest = own.annotate(place=_PLACE).filter(place=1).order_by().only("pk")
+        ids |= {run.pk for run in fetch(newest, "external_id", refs)}
         # Three lookups, with an index for each; one with OR would scan on some planners.
         self.adopt(fetch(own, "event_id", {item.event_id for item in runs} | externals | refs))
-        self.adopt(fetch(own, "external_id", refs))
         self.adopt(fetch(own, "pk", ids))
 
     def adopt(self, rows: Iterable[Run]) -> list[Run]:

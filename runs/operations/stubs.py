@@ -36,8 +36,9 @@ def stub_run(*, principal: Principal, version_id: int | None, reference: str, no
     if not 1 <= len(reference) <= _LONGEST_NAME or redact_text(reference) != reference:
         raise invalid("/run_id", "malformed", "A run's name has 1 to 255 characters and holds no secret.")
     own = Run.objects.of_agent(principal.agent_id)
-    run = own.named(reference).first()
-    if run is None:
+    # Two columns: of many runs with this external id the database sorts these, and not whole rows.
+    found = own.named(reference).values_list("pk", "environment").first()
+    if found is None:
         stub = Run(
             agent_id=principal.agent_id,
             team=principal.team,
@@ -51,7 +52,8 @@ def stub_run(*, principal: Principal, version_id: int | None, reference: str, no
         )
         # Two actions of one run may ask at once: the second insert does nothing.
         Run.objects.bulk_create([stub], ignore_conflicts=True)
-        run = own.get(event_id=reference)
-    if run.environment != principal.environment:
+        found = own.values_list("pk", "environment").get(event_id=reference)
+    run_id, environment = found
+    if environment != principal.environment:
         raise invalid("/run_id", "other_environment", "The run belongs to another environment than the key.")
-    return run.pk
+    return run_id

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from audit.canonical import MAX_INTEGER, digest, dumps, loads
+from audit.canonical import MAX_INTEGER, MOST_PROBLEMS, digest, dumps, loads
 from audit.refusals import Invalid, Malformed
 
 _text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=12)
@@ -90,6 +92,27 @@ def test_loads_names_the_defect_and_its_place(text: str, code: str, pointer: str
     with pytest.raises(Invalid) as caught:
         loads(text.encode())
     assert (code, pointer) in [(problem.code, problem.pointer) for problem in caught.value.errors]
+
+
+@pytest.mark.parametrize("last", ["0", '"\\u0000"', "1.0"])
+def test_what_stands_under_a_long_key_takes_no_more_memory_than_the_body_explains(last: str) -> None:
+    # A pointer for each value would be 1.8 GB here.
+    raw = f'{{"{"k" * 200_000}": [{", ".join([last] * 9_000)}]}}'.encode()
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(Invalid):
+            loads(raw)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * len(raw)
+
+
+def test_an_answer_tells_the_first_defects_and_cuts_long_keys() -> None:
+    with pytest.raises(Invalid) as caught:
+        loads(f'{{"{"k" * 1_000}": [{", ".join(["1.0"] * 500)}]}}'.encode())
+    assert len(caught.value.errors) == MOST_PROBLEMS
+    assert max(len(problem.pointer) for problem in caught.value.errors) < 220
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'"\xed\xa0\x80"', b"\xef\xbb\xbf{}", b"{'a': 1}", b'"\x01"'])

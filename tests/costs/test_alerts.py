@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from audit.models import Entry
-from costs.models import BudgetAlert
+from costs.models import Budget, BudgetAlert
 from costs.operations import pause_spent
+from costs.operations.topping import top_up
 from registry.models import Agent
 from registry.operations import pause_agent, resume_agent, retire_agent
 from registry.states import AgentState
@@ -135,7 +136,47 @@ def test_pausing_is_off_where_the_limit_was_raised_in_time(small: Small) -> None
     spend(small.agent, 100)
     make_budget(limit_usd="2.00")
     assert pause_spent(now=NOW) == 0
+    assert pause_spent(now=NOW + timedelta(days=1)) == 0
     assert not BudgetAlert.objects.filter(pausing=True).exists()
+
+
+def test_limit_that_was_raised_pauses_again_when_it_is_reached(
+    small: Small, django_capture_on_commit_callbacks: Any
+) -> None:
+    make_budget(at_limit="pause")
+    counted = [
+        (1, lambda: None),
+        (2, lambda: add(small, until=NOW + timedelta(hours=9))),
+        (3, lambda: make_budget(limit_usd="2.00")),
+    ]
+    for times, raise_it in counted:
+        raise_it()
+        if times > 1:
+            resume_agent(agent=Agent.objects.get(pk=small.agent.pk), by=small.admin, now=NOW)
+        for cents, paused in ((99, times - 1), (1, times), (0, times)):
+            with django_capture_on_commit_callbacks(execute=True):
+                spend(small.agent, cents)
+            assert Entry.objects.filter(kind="agent.paused").count() == paused
+            assert pause_spent(now=NOW) == 0
+    resume_agent(agent=Agent.objects.get(pk=small.agent.pk), by=small.admin, now=NOW)
+    spend(small.agent, 10)
+    assert pause_spent(now=NOW) == 0
+    assert BudgetAlert.objects.filter(threshold=100).count() == 1
+
+
+def test_budget_whose_top_up_ends_is_reached_again(small: Small) -> None:
+    make_budget(at_limit="pause")
+    spend(small.agent, 100)
+    assert pause_spent(now=NOW) == 1
+    until = NOW + timedelta(hours=1)
+    add(small, until=until)
+    resume_agent(agent=Agent.objects.get(pk=small.agent.pk), by=small.admin, now=NOW)
+    assert pause_spent(now=until - timedelta(seconds=1)) == 0
+    assert [pause_spent(now=until) for _ in range(2)] == [1, 0]
+
+
+def add(small: Small, *, until: datetime) -> None:
+    top_up(budget=Budget.objects.get(), amount_usd="1.00", until=until, reason="more", by=small.admin, now=NOW)
 
 
 def test_pausing_is_not_for_a_period_that_is_over(small: Small) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from audit.refusals import Invalid
 from costs import prices
-from costs.prices import MAX_TOKENS, Tokens, price, price_version, read_tokens
+from costs.prices import Tokens, price, price_version, read_tokens
+from runs.preparing import MAX_TOKENS
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 

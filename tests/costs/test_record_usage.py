@@ -13,8 +13,9 @@ from audit.models import Entry
 from audit.refusals import Invalid
 from costs.models import DirtyBucket, Usage
 from costs.operations import record_usage
-from costs.prices import MAX_TOKENS, price_version
+from costs.prices import price_version
 from costs.reports import defects
+from runs.preparing import MAX_TOKENS
 from tests.costs.spending import CENT, Small, cents, make_budget, make_report, spend, standing
 from tests.world import INSTALLATION, NOW, World, make_agent
 

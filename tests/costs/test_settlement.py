@@ -10,6 +10,7 @@ from audit.ids import new_id
 from costs import budgets
 from costs.models import BudgetPeriod, Reservation, Usage
 from costs.operations import record_usage
+from costs.reports import LATE
 from costs.states import ReservationState
 from costs.verification import verify_budgets
 from tests.costs.spending import CENT, Small, cents, make_budget, make_decision, make_report, reserve, spend, standing
@@ -97,6 +98,23 @@ def test_settle_after_release_still_counts_where_it_was_reserved(small: Small) -
     spend(small.agent, 12, now=NOW + timedelta(hours=20), decision_id=decision)
     assert standing() == (12, 0)
     assert Reservation.objects.get().state == ReservationState.SETTLED
+    assert verify_budgets().exact
+
+
+@pytest.mark.parametrize(("more", "days"), [(0, [12, 0]), (1, [0, 12])])
+def test_settle_counts_calls_of_an_old_action_by_their_own_time(small: Small, more: int, days: list[int]) -> None:
+    make_budget()
+    decision, reserved_at = make_decision(small.agent), NOW - budgets.HOLD - LATE
+    reserve(small.agent, 30, decision_id=decision, now=reserved_at)
+    budgets.expire_reservations(by=INSTALLATION, now=NOW)
+    now = NOW + timedelta(seconds=more)
+    for number in (7, 5):
+        spend(small.agent, number, now=now, response_id=str(number))
+        spend(small.agent, number, now=now, response_id=str(number), decision_id=decision)
+    settled = dict(BudgetPeriod.objects.values_list("starts_at__day", "settled_nanousd"))
+    assert [settled[reserved_at.day] // CENT, settled[NOW.day] // CENT] == days
+    assert (reserve(small.agent, 89) is None) == (more == 0)
+    assert set(Usage.objects.values_list("decision_id", flat=True)) == {None if more else decision}
     assert verify_budgets().exact
 
 

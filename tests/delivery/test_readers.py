@@ -5,18 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
 
 import pytest
 from django.db import transaction
-from redis.exceptions import ResponseError
 
 from audit.models import Seal
 from audit.operations import seal
 from controlplane.delivery.models import Cursor, Delivery
 from controlplane.delivery.readers import Reader, Sealed, follow
 from controlplane.delivery.readers.fanout import FANOUT
-from controlplane.delivery.readers.stream import LONGEST, stream
 from tests.delivery.sink import Sink
 from tests.delivery.steps import SOON, connect, happen, read_on
 from tests.world import World
@@ -114,50 +111,3 @@ def test_the_same_event_is_written_once_for_an_endpoint(world: World, sink: Sink
     with pytest.raises(Exception, match=r"(?i)unique"), transaction.atomic():
         follow(FANOUT, now=SOON)
     assert Delivery.objects.count() == 1
-
-
-class Broker:
-    """The part of a broker's stream that matters here: ids rise, or the entry is refused."""
-
-    def __init__(self) -> None:
-        self.ids: list[int] = []
-        self.dies_after: int | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def pipeline(self, **_options: bool) -> Broker:
-        self.answers: list[Any] = []
-        return self
-
-    def xadd(self, _name: str, _fields: dict[str, str], *, id: str, maxlen: int, approximate: bool) -> None:
-        assert (maxlen, approximate) == (LONGEST, True)
-        seq = int(id.removesuffix("-0"))
-        if self.ids and seq <= self.ids[-1]:
-            self.answers.append(ResponseError("The ID specified in XADD is equal or smaller than the target"))
-        elif self.dies_after is not None and len(self.ids) >= self.dies_after:
-            self.answers.append(ConnectionError("gone"))
-        else:
-            self.ids.append(seq)
-            self.answers.append(id)
-
-    def execute(self, **_options: bool) -> list[Any]:
-        return self.answers
-
-
-def test_the_stream_gets_each_event_once_though_the_broker_dies_in_between(world: World) -> None:
-    broker = Broker()
-    reader = stream(lambda: broker)
-    for number in range(10):
-        happen(KIND, object_id=str(number))
-    seal(now=SOON, everything=True)
-    broker.dies_after = 4
-    with pytest.raises(ConnectionError):
-        follow(reader, now=SOON)
-    assert not Cursor.objects.filter(name="stream").exists()
-    broker.dies_after = None
-    while follow(reader, now=SOON).entries:
-        pass
-    assert broker.ids == list(range(1, Seal.objects.count() + 1))

@@ -1,8 +1,9 @@
-"""Handed over, then held again: what was taken when it was allowed is not taken a second time."""
+"""Handed over, then held again or kept: what was taken when it was allowed counts once, and when it is done."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,14 @@ import pytest
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import vote
 from approvals.operations.requests import current_revision
-from approvals.refusals import AlreadyRedeemed, ReviewRequired
+from approvals.refusals import AlreadyRedeemed, NotNow, PolicyChanged, ReviewRequired
 from approvals.states import GrantState
 from audit import sql
+from audit.actors import System
 from controlplane import gateway
 from controlplane.apply import apply_document
+from controlplane.gateway.asking import Clock
+from costs.budgets import expire_reservations
 from costs.models import BudgetPeriod, Reservation
 from costs.states import ReservationState
 from policies.models import Admission
@@ -59,14 +63,14 @@ def _principal(text: str) -> Principal:
     return principal
 
 
-def _handed_over(installation: Installation, key: str) -> tuple[UUID, str, Principal]:
+def _handed_over(installation: Installation, key: str, *, clock: Clock = sql.clock) -> tuple[UUID, str, Principal]:
     """Have the action allowed for another agent; return its id, its digest and who executes."""
     now = sql.now()
     apply_document(text=EXECUTOR, by=installation.admin, now=now, dry_run=False)
     executor = Agent.objects.get(slug="form-filler")
     _, text = issue_key(agent=executor, environment="production", scopes=["act"], by=installation.admin, now=now)
     body = json.dumps({**FORM, "executor": "form-filler"}).encode()
-    answer = gateway.ask(principal=_principal(installation.key), key=key, raw=body)
+    answer = gateway.ask(principal=_principal(installation.key), key=key, raw=body, clock=clock)
     assert (answer.effect, answer.grant and answer.grant["state"]) == ("allow", "issued")
     return answer.id, answer.digest, _principal(text)
 
@@ -132,3 +136,62 @@ def test_what_was_held_from_the_start_takes_when_it_is_redeemed() -> None:
     )  # fmt: skip
     gateway.redeem(principal=principal, action_id=answer.id, key="redeem", digest=answer.digest)
     assert _taken() == ONCE
+
+
+# Five an hour, and a time in which nothing is done.
+CLOSED = """
+policies:
+  job-applications:
+    applies_to: {agents: [job-applier]}
+    mode: enforce
+    rules:
+      - allow:  {name: submit, verb: form.submit, destination: "https://jobs.example.com/*", batch: 25}
+      - limit:  {name: pace, verb: form.submit, units: 5, per: 1h, by: agent}
+      - freeze: {name: stop, from: "%s", until: "%s", zone: UTC}
+"""
+
+
+def _carried(installation: Installation, hours: int) -> tuple[UUID, str, Principal, datetime, datetime]:
+    """Have it allowed for another agent, and kept by a freeze.
+
+    Returns:
+        Its id and digest, who executes, when it was allowed, and when the freeze is over.
+    """
+    now = sql.now()
+    closes = now.replace(microsecond=0) + timedelta(seconds=30)
+    opens = closes + timedelta(hours=hours)
+    freeze = tuple(at.strftime("%Y-%m-%dT%H:%M:%S") for at in (closes, opens))
+    apply_document(text=CLOSED % freeze, by=installation.admin, now=now, dry_run=False)
+    action_id, digest, executor = _handed_over(installation, "carried", clock=lambda: now)
+    with pytest.raises(NotNow):
+        gateway.redeem(
+            principal=executor, action_id=action_id, key="a", digest=digest, clock=lambda: closes + timedelta(seconds=1)
+        )
+    return action_id, digest, executor, now, opens + timedelta(seconds=1)
+
+
+def test_what_waited_for_opening_hours_counts_when_it_is_done() -> None:
+    """It took its units hours ago; counted there only, twice as many would be done in this hour."""
+    installation = build()
+    action_id, digest, executor, allowed, opened = _carried(installation, 2)
+    fresh = json.dumps({**FORM, "units": 5}).encode()
+    answer = gateway.ask(principal=_principal(installation.key), key="fresh", raw=fresh, clock=lambda: opened)
+    assert answer.effect == "allow"
+    with pytest.raises(NotNow):
+        gateway.redeem(principal=executor, action_id=action_id, key="b", digest=digest, clock=lambda: opened)
+    later = opened + timedelta(hours=1)
+    redeemed = gateway.redeem(principal=executor, action_id=action_id, key="c", digest=digest, clock=lambda: later)
+    assert redeemed.grant.state == GrantState.REDEEMED
+    assert dict(Admission.objects.values_list("at", "units")) == {opened: 5, later: 3}
+    assert allowed < opened
+    assert Reservation.objects.filter(decision_id=action_id, state=ReservationState.HELD).count() == 1
+
+
+def test_what_waited_until_its_reservation_lapsed_is_asked_anew() -> None:
+    installation = build()
+    action_id, digest, executor, allowed, opened = _carried(installation, 60)
+    expire_reservations(by=System("test"), now=allowed + timedelta(hours=25))
+    with pytest.raises(PolicyChanged, match="was given back"):
+        gateway.redeem(principal=executor, action_id=action_id, key="b", digest=digest, clock=lambda: opened)
+    assert Grant.objects.get().state == GrantState.REVOKED
+    assert BudgetPeriod.objects.get().reserved_nanousd == 0

@@ -18,7 +18,9 @@ from tests.machines.machine import Machine
 from tests.machines.things import EDGES
 
 # The product decides in one code on both engines; what differs between them is raced and broken in tests of its own.
-EXAMPLES, AT_LEAST = {"sqlite": (170, 100), "postgresql": (60, 25)}[connection.vendor]
+AT_LEAST = {"sqlite": 100, "postgresql": 25}[connection.vendor]
+# Histories are drawn anew each time, so how many it takes until the rarest edge has its number is not known before.
+EXAMPLES, MOST_ROUNDS = 60, 12
 
 
 @pytest.fixture
@@ -51,8 +53,12 @@ def test_every_step_of_some_histories_is_as_promised(stage: Stage) -> None:
 
 @pytest.mark.long(minutes=6)
 def test_every_legal_edge_is_gone_along_many_times(stage: Stage) -> None:
-    edges = _run(stage, Hands, examples=EXAMPLES)
-    print(f"{connection.vendor}: {edges.total()} edges")
+    edges: Counter[Edge] = Counter()
+    rounds = 0
+    while rounds < MOST_ROUNDS and min(edges[edge] for edge in EDGES) < AT_LEAST:
+        edges += _run(stage, Hands, examples=EXAMPLES)
+        rounds += 1
+    print(f"{connection.vendor}: {edges.total()} edges in {rounds * EXAMPLES} histories")
     for machine, before, after in sorted(EDGES):
         print(f"  {machine}: {before} -> {after}: {edges[machine, before, after]}")
     assert min(edges[edge] for edge in EDGES) >= AT_LEAST, edges

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any
 
 from django.contrib.sessions.models import Session
+from django.db import connection
 
 from approvals.models import ApprovalRequest, Grant
 from audit import sql
 from audit.models import Entry
 from controlplane import gateway
+from controlplane.operating.backup import incoming
 from registry.authentication import authenticate
 from registry.models import Command
 from tests.approvals.steps import MAIL
@@ -29,6 +32,23 @@ def state() -> Any:
     }
 
 
+def standing() -> Any:
+    """Return whether a restore was left unfinished, and the state where it was not.
+
+    What a killed process was connected by ends a moment after it.
+    """
+    while sql.is_postgresql() and _others():
+        time.sleep(0.02)
+    unfinished = incoming.is_unfinished()
+    return {"unfinished": unfinished, "state": None if unfinished else state()}
+
+
+def _others() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0]) - 1
+
+
 def ask(key: str) -> Any:
     """Ask with a key of old."""
     principal = authenticate(key, now=sql.now())
@@ -38,6 +58,6 @@ def ask(key: str) -> Any:
 
 
 def main() -> None:
-    """Answer ``state``, ``step`` or ``ask KEY``."""
-    answers = {"state": state, "step": walk, "ask": lambda: ask(sys.argv[2])}
+    """Answer ``state``, ``standing``, ``step`` or ``ask KEY``."""
+    answers = {"state": state, "standing": standing, "step": walk, "ask": lambda: ask(sys.argv[2])}
     print(json.dumps(answers[sys.argv[1]]()))

@@ -176,10 +176,28 @@ def test_each_process_runs_alone_as_in_containers(installation: Installation, tm
     prepared = manage("prepare")
     assert "one-time password" in prepared.stdout, prepared.stderr
     assert "one-time password" not in manage("prepare").stdout
-    for role in plans.ROLES:
+
+    def start(role: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "manage.py", "up", "--only", role]
-        processes.append(subprocess.Popen(command, cwd=image, env=variables, stderr=subprocess.DEVNULL))
-    eventually(lambda: set(parts(installation).values()) == {"ok"}, seconds=90)
+        with (tmp_path / f"{role}.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=image, env=variables, stderr=log)
+
+    running = {role: start(role) for role in plans.ROLES}
+
+    def all_ok() -> bool:
+        for role, process in running.items():
+            if process.poll() is not None:
+                # As `restart: unless-stopped` does.
+                print(f"{role} ended with {process.returncode}:", (tmp_path / f"{role}.log").read_text())
+                running[role] = start(role)
+        return set(parts(installation).values()) == {"ok"}
+
+    try:
+        eventually(all_ok, seconds=90)
+    except AssertionError:
+        print(parts(installation), *((tmp_path / f"{role}.log").read_text()[-2_000:] for role in plans.ROLES))
+        raise
+    processes += running.values()
     assert httpx.get(f"{installation.url}/login/").status_code == 200
     assert {path.name for path in (installation.home / "metrics").iterdir()} == set(plans.ROLES)
     assert {manage("alive", name).returncode for name in PROCESSES} == {0}

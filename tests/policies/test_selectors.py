@@ -75,6 +75,8 @@ DESTINATIONS = [
     ("https://*.example.com:8443/*", "https://a.example.com/x", False),
     ("https://bücher.example/*", "https://xn--bcher-kva.example/x", True),
     ("https://[::1]/*", "https://[0:0::1]/x", True),
+    ("http://10.0.0.1/*", "http://[::ffff:10.0.0.1]/x", True),
+    ("http://[::ffff:a00:1]/*", "http://10.0.0.1/x", True),
     ("email:*@acme.com", "email:jane@acme.com", True),
     ("email:*@ACME.com", "email:jane@acme.com", True),
     ("email:*@acme.com", "email:jane@sub.acme.com", False),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from audit.refusals import Invalid
 from runs.events import RunEvent, StepEvent, Usage
+from runs.preparing import MAX_TOKENS
 from runs.wire import read_item, read_patch, read_step
 from tests.runs.reports import error, run, step, usage
 
@@ -64,6 +65,7 @@ def test_step_is_read() -> None:
         (step(duration_ms=1.5), "/duration_ms", "wrong_type"),
         (step(duration_ms=2**53), "/duration_ms", "out_of_range"),
         (step(usage=usage(output=-1)), "/usage/output", "out_of_range"),
+        (step(usage=usage(output=MAX_TOKENS + 1)), "/usage/output", "out_of_range"),
         (step(usage=usage(output=True)), "/usage/output", "wrong_type"),
         (step(usage=usage(reasoning=8)), "/usage/reasoning", "out_of_range"),
         (step(usage={"provider": "x"}), "/usage/model", "missing_field"),

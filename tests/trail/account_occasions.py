@@ -16,8 +16,9 @@ from controlplane.console.undoing import undo_of_pause
 from registry.models import Agent, User
 from registry.operations import deactivate, pause_agent, save_view
 from tests.controlplane.accounts.conftest import code_of
+from tests.forms import over
 from tests.matrix.asking import Asker
-from tests.trail.sending import Occasion, Send, enter_by_password, posts
+from tests.trail.sending import Occasion, Send, enter, enter_by_password, posts
 from tests.world import PASSWORD
 
 # --- logging in ------------------------------------------------------------------------------
@@ -124,7 +125,8 @@ def reactivate(asker: Asker) -> Send:
 def edit_person(asker: Asker) -> Send:
     world = asker.places.world
     body = {"first_name": "Ada", "last_name": "", "email": "", "role": world.second.role}
-    return posts(world.admin, f"/registry/user/{world.second.pk}/edit/", body)
+    edit = f"/registry/user/{world.second.pk}/edit/"
+    return posts(world.admin, edit, over(enter(world.admin), edit, body))
 
 
 # --- one's own preferences -------------------------------------------------------------------

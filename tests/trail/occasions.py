@@ -16,6 +16,7 @@ from registry.models import Agent, KillSwitch, Team, User, Verb
 from registry.operations import kill, let_out, save_agent, save_team, save_verb
 from registry.operations.transfers import propose_transfer
 from registry.states import Role
+from tests.forms import over
 from tests.matrix.asking import Asker
 from tests.matrix.places import MAIL, _asker, _held
 from tests.trail import account_occasions
@@ -124,7 +125,8 @@ def revert_verb(asker: Asker) -> Send:
 def edit_draft(asker: Asker) -> Send:
     draft = asker.places.own.things["draft"]
     body = {"definition": '{"n": 7}', "note": "another"}
-    return posts(asker.places.world.operator, f"/registry/agentversion/{draft.pk}/edit/", body)
+    operator, edit = asker.places.world.operator, f"/registry/agentversion/{draft.pk}/edit/"
+    return posts(operator, edit, over(enter(operator), edit, body))
 
 
 def delete_team(asker: Asker) -> Send:

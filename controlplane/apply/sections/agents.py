@@ -29,6 +29,10 @@ def _read() -> dict[str, Any]:
     return {agent.slug: operations.agent_facts(agent) for agent in agents.order_by("slug")}
 
 
+def _hold(_: Entries) -> None:
+    operations.hold_agents()
+
+
 def _write(entries: Entries, applying: Applying) -> None:
     retired = set(Agent.objects.filter(state=AgentState.RETIRED, slug__in=entries).values_list("slug", flat=True))
     for slug, entry in entries.items():
@@ -65,4 +69,4 @@ def _team(slug: str) -> Team:
     return team
 
 
-AGENTS = Part("agents", each(_check), _read, _write)
+AGENTS = Part("agents", each(_check), _read, _write, _hold)

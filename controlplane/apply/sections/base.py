@@ -58,6 +58,10 @@ class Applying:
             self.problems.append(Problem(at, error.code, error.detail))
 
 
+def _nothing(entries: Entries) -> None:
+    """Hold nothing: entries that replace the present ones as a whole keep nothing that could be out of date."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One section.
@@ -67,12 +71,15 @@ class Part:
         check: notes what is wrong with the form of its entries; asks no database.
         read: returns the entries in force, in normal form, ordered by name.
         write: brings the entries into force.
+        hold: keeps others from saving entries until the transaction ends; before they are read. Where an entry
+            leaves out what then stays as it is, that must not be what it was before somebody changed it.
     """
 
     name: str
     check: Callable[[Problems, str, Entries], None]
     read: Callable[[], dict[str, Any]]
     write: Callable[[Entries, Applying], None]
+    hold: Callable[[Entries], None] = _nothing
 
 
 def each(check: Callable[[Section], None]) -> Callable[[Problems, str, Entries], None]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from approvals import operations
+from approvals.models import Queue
 from approvals.routing import parse_matches
 from approvals.templates import TEMPLATES
-from audit.refusals import invalid
+from audit.refusals import Conflict, invalid
 from controlplane.apply.reading import text_list, yes_or_no
 from controlplane.apply.sections.base import Applying, Entries, Part, each
 from registry.amounts import AmountInvalid, Money, parse_money
@@ -83,6 +84,12 @@ def _read() -> dict[str, Any]:
     return dict(sorted(operations.queue_documents().items()))
 
 
+def _hold(entries: Entries) -> None:
+    """Hold the rows, as saving a queue does; asks that put requests into them do not wait for it."""
+    rows = Queue.objects.filter(slug__in=entries).order_by("pk").select_for_update(no_key=True)
+    list(rows.values_list("pk", flat=True))
+
+
 def _with_targets_first(entries: Entries) -> Iterator[tuple[str, Any]]:
     """Yield the entries; those to which others escalate come before these, a circle as it is written."""
     waiting, seen = dict(entries), set()
@@ -105,6 +112,8 @@ def _write(entries: Entries, applying: Applying) -> None:
         if given == {**_NEW, **applying.present.get(slug, {})} and slug in applying.present:
             continue  # what changes nothing needs no right to change it
         with applying.entry(slug):
+            if slug not in applying.present and Queue.objects.filter(slug=slug).exists():
+                raise Conflict(f"Somebody else created the queue {slug} in the meantime.")
             if "reviewers" not in given:
                 raise invalid("/reviewers", "missing", "A new queue needs “reviewers”.")
             operations.save_queue(
@@ -125,4 +134,4 @@ def _write(entries: Entries, applying: Applying) -> None:
             )
 
 
-QUEUES = Part("queues", each(_check), _read, _write)
+QUEUES = Part("queues", each(_check), _read, _write, _hold)

@@ -26,6 +26,10 @@ def _facts(team: Team) -> dict[str, Any]:
     return {key: facts[key] for key in ("name", "members", "lead")}
 
 
+def _hold(_: Entries) -> None:
+    operations.hold_teams()
+
+
 def _write(entries: Entries, applying: Applying) -> None:
     for slug, entry in entries.items():
         with applying.entry(slug):
@@ -40,4 +44,4 @@ def _write(entries: Entries, applying: Applying) -> None:
             )
 
 
-TEAMS = Part("teams", each(_check), _read, _write)
+TEAMS = Part("teams", each(_check), _read, _write, _hold)

@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from approvals.amounts import amount_to_confirm
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import cancel_request, read_bytes, revoke_grant, settle_unknown, vote
+from approvals.operations import cancel_request, read_bytes, settle_unknown, vote
 from approvals.operations.requests import current_revision, first_opened
 from approvals.permissions import may_read_bytes, may_revoke, require_edit, require_vote
 from approvals.states import ApprovalState, GrantState, Verdict
@@ -317,7 +317,7 @@ class Revoke(Dialog):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Revoke."""
         self.check()
-        revoke_grant(grant=self.grant(), reason=data["reason"], by=self.user, now=self.now)
+        gateway.revoke(grant=self.grant(), reason=data["reason"], by=self.user, now=self.now)
         return Done("The grant is revoked.", self.pages.address(self.row))
 
 

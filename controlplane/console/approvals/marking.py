@@ -107,10 +107,11 @@ def _lines(
     hosts: Mapping[str, tuple[Tag, ...]],
 ) -> Iterator[list[Span]]:
     if isinstance(value, Mapping) and value:
-        members: list[tuple[str, str, Any]] = [(_scalar(key), join(at, key), item) for key, item in value.items()]
+        # One pointer at a time: all of those under a long key would be many times as large as the value.
+        members: Iterator[tuple[str, str, Any]] = ((_scalar(key), join(at, key), item) for key, item in value.items())
         brackets = "{}"
     elif isinstance(value, list) and value:
-        members = [("", join(at, place), item) for place, item in enumerate(value)]
+        members = (("", join(at, place), item) for place, item in enumerate(value))
         brackets = "[]"
     else:
         yield [Span(indent), *_name(before, hosts), *_spans(value, tags.get(at, ()), hosts)]
@@ -118,7 +119,7 @@ def _lines(
     yield [Span(indent), *_name(before, hosts), Span(brackets[0], tags.get(at, ()))]
     for place, (name, pointer, item) in enumerate(members):
         inner = list(_lines(item, indent + INDENT, name, pointer, tags, hosts))
-        if place + 1 < len(members):
+        if place + 1 < len(value):
             inner[-1].append(Span(","))
         yield from inner
     yield [Span(f"{indent}{brackets[1]}")]

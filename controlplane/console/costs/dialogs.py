@@ -10,8 +10,9 @@ from django import forms
 
 from audit.refusals import Forbidden, invalid
 from controlplane.console.admins import list_of, page_of
-from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, Words
+from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, EditDialog, MomentField, Words
 from costs.documents import budget_document
+from costs.in_force import BUDGETS_LOCK
 from costs.models import Budget
 from costs.money import format_usd
 from costs.operations import save_budget, top_up
@@ -67,7 +68,7 @@ class More(forms.Form):
     """How much more, until when, and why."""
 
     amount_usd = forms.CharField(label="Add, USD", max_length=24, help_text="On top of the limit, for example 50.00.")
-    until = forms.DateTimeField(label="Until", help_text="UTC, for example 2026-12-01 00:00.")
+    until = MomentField(label="Until", help_text="UTC, for example 2026-12-01 00:00.")
     reason = forms.CharField(
         label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the audit trail.",
@@ -121,10 +122,11 @@ class CreateBudget(Dialog):
         return Done(f"The budget {data['slug']} is saved.", list_of(Budget))
 
 
-class ChangeBudget(Dialog):
+class ChangeBudget(EditDialog):
     """Change what a budget says."""
 
     form_class = Terms
+    lock = BUDGETS_LOCK
     row: Budget
 
     def words(self) -> Words:

@@ -9,9 +9,10 @@ from django.utils.safestring import SafeString
 
 from controlplane.console import formats
 from controlplane.console.admins import ConsoleAdmin, Empty, Fact, Sheet, page_of
-from controlplane.console.lists import ByAgent, Since, agent_column, time_column
+from controlplane.console.lists import ByAgent, ByEnvironment, Since, agent_column, time_column
 from controlplane.console.tags import draw_money, write_exactly
 from costs.models import Usage
+from costs.pivots import BY
 
 
 class SinceCalled(Since):
@@ -25,7 +26,9 @@ class UsagePages(ConsoleAdmin):
     related = ("agent",)
     empty = Empty("No usage yet.", "Model calls appear when agents report runs and steps.")
     list_display = ("model", "provider", "of_agent", "task", "tokens", "cost", "made")
-    list_filter = (ByAgent, SinceCalled, "environment", ("cost_nanousd", admin.EmptyFieldListFilter), "shadow")
+    list_filter = (ByAgent, SinceCalled, ByEnvironment, ("cost_nanousd", admin.EmptyFieldListFilter), "shadow")
+    # Of the charts, the pivot and the prices.
+    link_lookups = frozenset({"at__gte", "at__lt", "version__isnull"} | {lookup for _, lookup in BY.values()})
     search_fields = ("model", "provider", "task", "agent__slug")
 
     of_agent = agent_column()

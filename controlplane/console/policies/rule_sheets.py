@@ -231,7 +231,7 @@ def _spelt(text: str) -> tuple[str, ...]:
 def _freeze(offers: Offers) -> tuple[Group, ...]:
     return (
         plain("from", Field("from", "From", help="A date, or a time: 2026-12-24 or 2026-12-24T18:00.")),
-        plain("until", Field("until", "Until", help="A date, with the whole of its day, or a time.")),
+        plain("until", Field("until", "Until", help="A date, that is its midnight, or a time.")),
         _zone(offers, optional=True),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -13,7 +12,7 @@ from django.http import HttpResponse
 
 from audit.canonical import loads
 from audit.refusals import Missing, invalid
-from controlplane.console.dialogs import Dialog, ExactField, Words
+from controlplane.console.dialogs import Dialog, ExactField, MomentField, Words
 from controlplane.console.policies import copying
 from controlplane.gateway.bodies import AskBody
 from controlplane.gateway.trying import Tried, read_action, try_action
@@ -54,7 +53,7 @@ class Question(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "class": "cp-code", "spellcheck": "false"}),
         help_text="What the agent would say of its values, a pointer and a source on each line: /body web.",
     )  # fmt: skip
-    at = forms.DateTimeField(
+    at = MomentField(
         label="Time", required=False, help_text="UTC, for example 2026-11-23 10:00; left out: now.",
         widget=forms.DateTimeInput(format="%Y-%m-%d %H:%M"),
     )  # fmt: skip
@@ -134,7 +133,7 @@ class Try(Dialog):
         body = read_action(_action(data))
         tried = try_action(
             agent=agent, body=body, environment=data["environment"], revision=revision,
-            at=_moment(data["at"]), now=self.now,
+            at=data["at"], now=self.now,
         )  # fmt: skip
         context = {
             "words": self.words(),
@@ -166,10 +165,6 @@ def _action(data: Mapping[str, Any]) -> dict[str, Any]:
     if data["payload"].strip():
         action["payload"] = loads(data["payload"].encode("utf-8", "surrogatepass"))
     return action
-
-
-def _moment(given: datetime | None) -> datetime | None:
-    return given.astimezone(UTC) if given else None
 
 
 def _page(tried: Tried, body: AskBody, agent: str) -> TriedPage:

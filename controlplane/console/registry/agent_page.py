@@ -31,6 +31,7 @@ from controlplane.console.registry.hours import Spark, by_the_hour
 from controlplane.console.runs.reading import RunLine, recent_runs, runs_url
 from costs.models import CostRollup
 from costs.summaries import BudgetLine, budget_tree
+from costs.sums import Total
 from policies.language import PolicySet, parse
 from policies.models import Decision
 from policies.snapshots import published
@@ -258,4 +259,4 @@ def _effects(agent: Agent, now: datetime) -> tuple[tuple[str, int, str], ...]:
 def _spent(agent: Agent, now: datetime) -> dict[str, Any]:
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     rows = CostRollup.objects.filter(agent=agent).real().daily().between(month, now)
-    return rows.aggregate(cost=Sum("cost_nanousd"), unknown=Sum("unpriced_calls"))
+    return rows.aggregate(cost=Total("cost_nanousd"), unknown=Sum("unpriced_calls"))

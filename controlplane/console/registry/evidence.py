@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q
 
 from approvals.models import ApprovalRequest
 from approvals.states import ApprovalState
 from controlplane.console import formats
 from costs.models import Usage
+from costs.sums import Total
 from registry.models import AgentVersion
 from registry.operations import Evidence
 from runs.models import Run
@@ -24,7 +25,9 @@ def read_evidence(version: AgentVersion, *, now: datetime) -> Evidence:
     runs = Run.objects.filter(version=version, started_at__gte=now - WINDOW).order_by()
     counted = runs.aggregate(n=Count("pk"), failed=Count("pk", filter=Q(status__in=sorted(FAILED))))
     usage = Usage.objects.filter(agent=version.agent, version=version.number, at__gte=now - WINDOW).order_by()
-    spent = usage.aggregate(cost=Sum("cost_nanousd"), unpriced=Count("pk", filter=Q(cost_nanousd=None)), n=Count("pk"))
+    spent = usage.aggregate(
+        cost=Total("cost_nanousd"), unpriced=Count("pk", filter=Q(cost_nanousd=None)), n=Count("pk")
+    )
     asked = ApprovalRequest.objects.filter(
         agent=version.agent, decision__version=version.number, created_at__gte=now - WINDOW
     ).order_by()

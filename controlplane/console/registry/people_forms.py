@@ -9,7 +9,7 @@ from django import forms
 from django.http import HttpResponse
 
 from controlplane.console.admins import list_of, page_of
-from controlplane.console.dialogs import Dialog, Done, NoForm, Words
+from controlplane.console.dialogs import Dialog, Done, EditDialog, NoForm, Words
 from controlplane.console.registry.fields import FieldDialog, ManyNamed, Named
 from registry import permissions
 from registry.models import Team, User
@@ -25,6 +25,8 @@ from registry.operations import (
     withdraw_publish,
 )
 from registry.operations.disbanding import holders
+from registry.operations.people import PEOPLE_LOCK
+from registry.operations.rights import TEAMS_LOCK
 from registry.permissions import found
 from registry.states import Role
 
@@ -93,10 +95,11 @@ class PersonDialog(PeopleDialog):
         return Done(said, page_of(self.row))
 
 
-class EditPerson(PersonDialog):
+class EditPerson(EditDialog, PersonDialog):
     """Change a person."""
 
     form_class = PersonFacts
+    lock = PEOPLE_LOCK
 
     def words(self) -> Words:
         """Name the effect."""
@@ -224,10 +227,11 @@ class TeamDialog(PeopleDialog):
     row: Team
 
 
-class EditTeam(TeamDialog):
+class EditTeam(EditDialog, TeamDialog):
     """Change a team."""
 
     form_class = TeamFacts
+    lock = TEAMS_LOCK
 
     def words(self) -> Words:
         """Name the effect."""

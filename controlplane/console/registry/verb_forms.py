@@ -10,13 +10,14 @@ from django import forms
 from django.http import Http404, HttpResponse
 
 from controlplane.console.admins import page_of
-from controlplane.console.dialogs import Done, ExactField, NoForm, Words
+from controlplane.console.dialogs import Done, EditDialog, ExactField, NoForm, Words
 from controlplane.console.registry.agent_work import json_object
 from controlplane.console.registry.fields import CODE, FieldDialog, Labels
 from registry import permissions
 from registry.catalogue import Mismatch, extract, parse_verb
 from registry.models import Verb
 from registry.operations import revert_verb, save_verb
+from registry.operations.verbs import VERBS_LOCK
 from registry.permissions import found
 from registry.states import Capability
 
@@ -129,10 +130,11 @@ class CreateVerb(VerbDialog):
         return Done(f"{name} is in the catalogue.", page_of(found(Verb.objects.filter(name=name))))
 
 
-class EditVerb(VerbDialog):
+class EditVerb(EditDialog, VerbDialog):
     """Change a verb's entry."""
 
     form_class = Entry
+    lock = VERBS_LOCK
     row: Verb
 
     def words(self) -> Words:

@@ -9,7 +9,7 @@ from django import forms
 
 from audit.refusals import Stale
 from controlplane.console import text
-from controlplane.console.dialogs import Dialog, Done, NoForm, Words
+from controlplane.console.dialogs import Dialog, Done, EditDialog, NoForm, Words
 from controlplane.console.registry.agent_work import NewVersion, kept_object
 from controlplane.console.registry.evidence import in_words, read_evidence
 from registry import permissions
@@ -63,7 +63,7 @@ class Promote(Dialog):
         return Done(f"v{self.row.number} is live in {data['environment']}.", self.pages.address(self.row))
 
 
-class EditDraft(Dialog):
+class EditDraft(EditDialog):
     """Change a draft."""
 
     form_class = NewVersion

@@ -9,13 +9,14 @@ from typing import Final
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.console.admins import page_of
 from controlplane.console.dialogs import Subpage
 from controlplane.console.runs.reading import name_of
 from costs.models import Usage
+from costs.sums import Total
 from registry.models import User
 from runs.models import Run, Step
 from runs.models.runs import RunQuerySet
@@ -68,7 +69,7 @@ def compare(left: Run, right: Run) -> Comparison:
         Usage.objects.filter(Q(run_id=left.pk) | Q(run_id=right.pk))
         .order_by()
         .values_list("run_id")
-        .annotate(cost=Sum("cost_nanousd"))
+        .annotate(cost=Total("cost_nanousd"))
     )
     ours, theirs = _steps(left), _steps(right)
     names = list(dict.fromkeys([*ours, *theirs]))

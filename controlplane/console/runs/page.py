@@ -15,6 +15,7 @@ from controlplane.console.admins import page_of
 from controlplane.console.runs.folding import Fold, fold
 from controlplane.console.runs.reading import name_of
 from costs.models import Usage
+from costs.sums import Total
 from policies.models import Decision
 from registry.models import User
 from runs.models import Run, Step
@@ -142,7 +143,7 @@ def read_run(run: Run, *, user: User, now: datetime, start_at: int | None = None
     page = page_of(run)
     failing = next((step for step in steps if step.status in FAILED), None)
     sums = Usage.objects.filter(run_id=run.pk).aggregate(
-        n=Count("pk"), cost=Sum("cost_nanousd"), unknown=Count("pk", filter=Q(cost_nanousd=None)),
+        n=Count("pk"), cost=Total("cost_nanousd"), unknown=Count("pk", filter=Q(cost_nanousd=None)),
         fresh=Sum("input_uncached"), read=Sum("cache_read"), written=Sum("cache_write"), out=Sum("output"),
     )  # fmt: skip
     return RunPage(
@@ -279,7 +280,7 @@ def _tokens(usage: Mapping[str, Any]) -> str:
 def _costs(run: Run) -> dict[UUID, tuple[int | None, bool]]:
     """Return cost by step; a step with an unpriced call has no known cost."""
     rows = Usage.objects.filter(run_id=run.pk, step_id__isnull=False).order_by().values("step_id")
-    sums = rows.annotate(cost=Sum("cost_nanousd"), unknown=Count("pk", filter=Q(cost_nanousd=None)))
+    sums = rows.annotate(cost=Total("cost_nanousd"), unknown=Count("pk", filter=Q(cost_nanousd=None)))
     return {row["step_id"]: (None if row["unknown"] else row["cost"], True) for row in sums if row["step_id"]}
 
 

@@ -20,7 +20,7 @@ from audit.operations import note_export, verify
 from audit.refusals import Forbidden, Invalid, Unavailable
 from audit.tasks import verify_trail
 from controlplane.console.admins import list_of
-from controlplane.console.dialogs import Dialog, Done, Words
+from controlplane.console.dialogs import Dialog, Done, MomentField, Words
 from registry.states import Role
 
 VERIFIERS: Final = frozenset({Role.ADMIN, Role.AUDITOR})
@@ -84,8 +84,8 @@ class Bounds(forms.Form):
     form = forms.ChoiceField(
         label="Form", choices=(("jsonl", "JSON lines, as audit_export writes them"), ("csv", "CSV for spreadsheets"))
     )
-    since = forms.DateTimeField(label="From", required=False, help_text="UTC, for example 2026-11-01 00:00")
-    until = forms.DateTimeField(label="Until", required=False, help_text="UTC, exclusive")
+    since = MomentField(label="From", required=False, help_text="UTC, for example 2026-11-01 00:00")
+    until = MomentField(label="Until", required=False, help_text="UTC, exclusive")
 
 
 class Export(Dialog):
@@ -98,7 +98,8 @@ class Export(Dialog):
         return Words(
             "Export the trail?",
             (
-                "You get the entries that you may see, sealed or not. The export is an entry itself.",
+                "You get the entries that you may see; as JSON lines, those that are sealed already.",
+                "The export is an entry itself.",
                 f"At most {MOST_EXPORTED:,} entries at once; the whole trail is written by audit_export.",
             ),
             "Export",
@@ -111,11 +112,12 @@ class Export(Dialog):
     def perform(self, data: Mapping[str, Any]) -> HttpResponse:
         """Record the export, then stream it."""
         rows = bounded(self.pages.visible(self.user), data["since"], data["until"])
-        number = rows.order_by()[: MOST_EXPORTED + 1].count()
+        form = data["form"]
+        counted: QuerySet[Any] = rows.order_by() if form == "csv" else _sealed(rows)
+        number = counted[: MOST_EXPORTED + 1].count()
         if number > MOST_EXPORTED:
             raise Invalid(f"These are more than {MOST_EXPORTED:,} entries. Choose a shorter time.")
         since, until = (each.isoformat() if each else "" for each in (data["since"], data["until"]))
-        form = data["form"]
         note_export(form=form, entries=number, since=since, until=until, by=self.user, now=self.now)
         lines = as_csv(rows) if form == "csv" else as_jsonl(rows)
         answer = StreamingHttpResponse(
@@ -137,15 +139,23 @@ def bounded(rows: QuerySet[Entry], since: datetime | None, until: datetime | Non
 
 
 def as_jsonl(rows: QuerySet[Entry]) -> Iterator[str]:
-    """Write entries as lines of JSON; those of a whole trail verify offline."""
-    for entry, seal in _with_seals(rows):
-        line = {
-            "seq": seal.seq if seal else None,
-            "prev_hash": seal.prev_hash if seal else None,
-            "hash": seal.hash if seal else None,
-            "entry": as_dict(entry),
-        }
-        yield json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n"
+    """Write sealed entries as lines of JSON in the order of the chain; those of a whole trail verify offline."""
+    last = 0
+    while part := list(_sealed(rows).filter(seq__gt=last).order_by("seq")[:_CHUNK]):
+        entries = Entry.objects.in_bulk([seal.entry_id for seal in part])
+        for seal in part:
+            line = {
+                "seq": seal.seq,
+                "prev_hash": seal.prev_hash,
+                "hash": seal.hash,
+                "entry": as_dict(entries[seal.entry_id]),
+            }
+            yield json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n"
+        last = part[-1].seq
+
+
+def _sealed(rows: QuerySet[Entry]) -> QuerySet[Seal]:
+    return Seal.objects.filter(entry_id__in=rows.order_by().values("pk")).order_by()
 
 
 def as_csv(rows: QuerySet[Entry]) -> Iterator[str]:

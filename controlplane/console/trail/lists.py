@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from audit.models import Entry, Seal
 from controlplane.console import formats
 from controlplane.console.admins import READERS, Button, ConsoleAdmin, Empty, list_of, page_of
-from controlplane.console.lists import ByAgent, Since
+from controlplane.console.lists import ByAgent, Fixed, Since
 from controlplane.console.people import viewer
 from controlplane.console.trail.dialogs import VERIFIERS, Export, Verify
 from controlplane.console.trail.page import EntryPage, read_entry
@@ -45,6 +45,13 @@ class OfAgent(ByAgent):
         return queryset.filter(agent=self.value()) if self.value() else queryset
 
 
+class ByActorType(Fixed):
+    """What kind of actor."""
+
+    title, parameter_name = "actor type", "actor_type"
+    words = ("person", "agent", "system")
+
+
 class EntryPages(ConsoleAdmin):
     """Entries of the trail."""
 
@@ -55,7 +62,8 @@ class EntryPages(ConsoleAdmin):
     change_list_template = "console/audit/list.html"
     empty = Empty("No entries yet.", "Each change leaves one, in its own transaction.")
     list_display = ("kind", "who", "about", "agent", "outcome", "exact_time", "seq")
-    list_filter = (Since, OfAgent, "actor_type")
+    list_filter = (Since, OfAgent, ByActorType)
+    link_lookups = frozenset(FIELDS)
     search_fields = ("kind", "actor_id", "object_id", "agent", "request_id")
     search_help_text = "Search kind, person, object id, request id"
 
@@ -161,4 +169,7 @@ def _moment(text: str) -> str:
     if found is None:
         return ""
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return ""

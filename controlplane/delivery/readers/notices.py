@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -15,21 +15,10 @@ from audit.actors import System
 from audit.models import Entry
 from audit.operations import record
 from controlplane.delivery.models import Channel, Delivery
-from controlplane.delivery.notices import (
-    FOR_REVIEWERS,
-    NOTICES,
-    OF_APPROVALS,
-    TOO_OLD,
-    Notice,
-    notice_of,
-    say,
-    when_to_tell,
-)
+from controlplane.delivery.notices import FOR_REVIEWERS, TOO_OLD, Notice, notice_of, say, when_to_tell
+from controlplane.delivery.readers.concern import read_concern
 from controlplane.delivery.readers.following import Reader, Sealed
 from controlplane.delivery.states import Means
-from registry.models import User
-from registry.preferences import delegate_at
-from registry.states import Role
 
 NAME = "notices"
 _BY = System(NAME)
@@ -52,12 +41,15 @@ def _tell(batch: Sequence[Sealed], now: datetime) -> int:
         return 0
     channels = list(Channel.objects.filter(user__is_active=True).select_related("user"))
     people = {channel.user_id: channel.user for channel in channels}
+    if not people:
+        return 0
+    concern = read_concern(((each.entry, notice) for each, notice in told), now=now)
     rows = []
     for each, notice in told:
-        concerned = _concerned(each.entry, notice, people.values(), now=now)
+        concerned = concern.takers(each.entry, notice, people.values())
         takers = [channel for channel in channels if channel.user_id in concerned and _takes(channel, notice)]
         if takers:
-            body = _body(each.entry, notice)
+            body = _body(each.entry, notice, concern.requests.get(each.entry.object_id))
             rows += [_delivery(channel, each.entry, notice, body, now=now) for channel in takers]
     if rows:
         Delivery.objects.bulk_create(rows)
@@ -70,45 +62,12 @@ def _takes(channel: Channel, notice: Notice) -> bool:
     return not channel.kinds or notice.word in channel.kinds
 
 
-def _concerned(entry: Entry, notice: Notice, people: Iterable[User], *, now: datetime) -> set[int]:
-    """Return the keys of the people whom an event concerns, of those who have a channel, and of their delegates."""
-    found: set[int] = set()
-    for user in people:
-        if concerns(entry, notice, user) or (notice.word in OF_APPROVALS and _stands_in(entry, notice, user, now=now)):
-            found.add(user.pk)
-    return found
-
-
-def concerns(entry: Entry, notice: Notice, user: User) -> bool:
-    """Say whether an event concerns a person: reviewers what waits for them, others what they answer for."""
-    if notice.word in FOR_REVIEWERS:
-        seated = ApprovalRequest.objects.reviewed_by(user).filter(pk=entry.object_id)
-        # Who issued the asking key may not vote on what was asked with it.
-        return seated.exclude(asked_by_key_of=user).exists()
-    if notice is NOTICES["kill"] and not entry.team:
-        return True
-    if not entry.team and user.role == Role.ADMIN:
-        return True
-    return entry.agent in user.owned_agents if entry.agent else entry.team in user.operated_teams
-
-
-def _stands_in(entry: Entry, notice: Notice, user: User, *, now: datetime) -> bool:
-    """Say whether a person is told for somebody whose delegate they are now, and sees what it is about."""
-    absent = User.objects.filter(delegate=user, is_active=True)
-    return (
-        any(delegate_at(each.preferences, now) == user.pk and concerns(entry, notice, each) for each in absent)
-        and ApprovalRequest.objects.visible_to(user).filter(pk=entry.object_id).exists()
-    )
-
-
-def _body(entry: Entry, notice: Notice) -> str:
+def _body(entry: Entry, notice: Notice, request: ApprovalRequest | None) -> str:
     """Write what is sent: a title, a sentence, and a link to the page; nothing is decided by opening it."""
     verb, deadline = "", None
-    if notice.about == "approval":
-        request = ApprovalRequest.objects.select_related("decision").filter(pk=entry.object_id).first()
-        if request is not None:
-            verb = request.decision.verb
-            deadline = request.expires_at if notice.word in FOR_REVIEWERS else None
+    if request is not None:
+        verb = request.decision.verb
+        deadline = request.expires_at if notice.word in FOR_REVIEWERS else None
     text = say(notice, verb=verb, agent=entry.agent, subject=entry.object_id, outcome=entry.outcome, deadline=deadline)
     message = {
         "title": notice.title,

@@ -69,6 +69,9 @@ class Command(BaseCommand):
             if count:
                 self.stdout.write(f"  {table}: {count}")
         self.stdout.write(f"voided: {done.grants} open grants, {done.commands} commands, {done.sessions} sessions")
+        self.stdout.write(
+            "Keys, accounts, pauses and kill switches are as they were then: docs/deploy/backup.md says what to do."
+        )
         if done.kept:
             self.stdout.write(f"what was here before: {done.kept}")
         for name in done.foreign:

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from controlplane.health import NotReady, migrations_are_applied
 from controlplane.management.preparing import prepare
+from controlplane.operating.backup import BackupError, require_finished
 from controlplane.supervisor import home, loop, plans, preparation
 
 
@@ -64,11 +65,12 @@ class Command(BaseCommand):
         """Run one process in place of this one, so that whoever started it sees its end and may signal it.
 
         Raises:
-            CommandError: its port is taken, or the database was not prepared.
+            CommandError: its port is taken, or the database was not prepared or not restored to the end.
         """
         environment = settings.ENVIRONMENT
         plan = plans.plan_of(role, environment, settings.BASE_DIR)
         try:
+            require_finished()
             migrations_are_applied()
             if role == "lane":
                 preparation.check_port(environment.host, environment.lane_port, variable="CONTROLPLANE_LANE_PORT")
@@ -77,7 +79,7 @@ class Command(BaseCommand):
                 preparation.collect_assets(settings.STATIC_ROOT)
         except NotReady as error:
             raise CommandError(f"{error}. Run `manage.py prepare` first.") from error
-        except (DatabaseError, preparation.PortTaken) as error:
+        except (BackupError, DatabaseError, preparation.PortTaken) as error:
             raise CommandError(f"{role} cannot start: {error}") from error
         connections.close_all()
         plans.empty_counts(environment, role)

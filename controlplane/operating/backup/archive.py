@@ -24,6 +24,7 @@ from controlplane.operating.backup.manifest import Manifest
 
 DATABASE = "database"
 SECRETS = "secrets"
+UNPACKED = ".unpacked-"
 _MANIFEST = "manifest.json"
 _DIGEST = "manifest.sha256"
 _MEMBERS = frozenset({DATABASE, SECRETS})
@@ -88,7 +89,7 @@ def opened(path: Path, *, near: Path | None = None) -> Iterator[tuple[Manifest, 
     Raises:
         BackupError: it is none, it is cut off, or something in it is not what the manifest says.
     """
-    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=near) as folder:
+    with tempfile.TemporaryDirectory(prefix=UNPACKED, dir=near) as folder:
         try:
             found = _unpack(path, Path(folder))
         except FileNotFoundError:

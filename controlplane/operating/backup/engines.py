@@ -1,4 +1,4 @@
-"""How each engine gives out one moment of itself, and takes it in again."""
+"""How each engine gives out one moment of itself; `incoming` takes it in again."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from controlplane.operating.backup.manifest import Snapshot, take_snapshot
 _NOT_LIBPQ = frozenset(
     {"options", "pool", "isolation_level", "assume_role", "server_side_binding", "prepare_threshold"}
 )
+# A table of PostgreSQL that is there while a restore has not come to its end; no part of what a database holds.
+UNFINISHED = "restore_unfinished"
 _MAJOR = re.compile(r"\b(\d+)(?:\.\d+|devel|beta|rc)")
 
 
@@ -37,7 +39,7 @@ def copy_out(target: Path) -> Snapshot:
 
 def _copy_sqlite(target: Path) -> Snapshot:
     """Copy with SQLite's online backup, in one step: it reads one snapshot, and writers go on beside it."""
-    source_path = Path(str(connection.settings_dict["NAME"]))
+    source_path = database_file()
     if not source_path.is_file():
         raise BackupError(f"There is no database {source_path}. Was `manage.py up` ever started here?")
     with closing(sqlite3.connect(source_path, timeout=20)) as source, closing(sqlite3.connect(target)) as copy:
@@ -70,7 +72,7 @@ def look_into(engine: str, path: Path) -> Snapshot | None:
 
 
 def _dump_postgres(target: Path) -> Snapshot:
-    program = _program("pg_dump")
+    pg_dump = program("pg_dump")
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # It idles while the program reads the same moment.
@@ -78,72 +80,23 @@ def _dump_postgres(target: Path) -> Snapshot:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT pg_export_snapshot()")
         moment = cursor.fetchone()[0]
-        _run(
-            program, "--format=custom", "--compress=0", "--no-owner", "--no-privileges", f"--snapshot={moment}",
+        run(
+            pg_dump, "--format=custom", "--compress=0", "--no-owner", "--no-privileges", f"--snapshot={moment}",
             f"--file={target}",
         )  # fmt: skip
         return take_snapshot(_rows, connection.introspection.table_names(cursor))
 
 
+def database_file() -> Path:
+    """Return where SQLite's file is, whether or not there is one."""
+    return Path(str(connection.settings_dict["NAME"]))
+
+
 def present() -> Snapshot:
-    """Describe the installation's database as it is now."""
-    if not sql.is_postgresql() and not Path(str(connection.settings_dict["NAME"])).is_file():
+    """Describe the database that the connection leads to, as it is now."""
+    if not sql.is_postgresql() and not database_file().is_file():
         return take_snapshot(_rows, ())
-    return take_snapshot(_rows, connection.introspection.table_names())
-
-
-def copy_in(source: Path, *, aside: str) -> str:
-    """Replace the database by what a file holds.
-
-    Args:
-        source: the archive's member.
-        aside: ending for the name under which an SQLite file is kept; a PostgreSQL database is emptied.
-
-    Returns:
-        Where what stood there before is now; empty where nothing is kept.
-
-    Raises:
-        BackupError: a program is missing or failed, or the database is in use.
-    """
-    return _restore_postgres(source) if sql.is_postgresql() else _replace_sqlite(source, aside)
-
-
-def _replace_sqlite(source: Path, aside: str) -> str:
-    target = Path(str(connection.settings_dict["NAME"]))
-    connection.close()
-    kept = ""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.restoring")
-    shutil.copyfile(source, draft)
-    if target.exists():
-        # Everything into the one file first, so that nothing stays behind in its log.
-        with closing(sqlite3.connect(target, timeout=5)) as database:
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        kept = str(target.with_name(target.name + aside))
-        target.rename(kept)
-    for ending in ("-wal", "-shm"):
-        target.with_name(target.name + ending).unlink(missing_ok=True)
-    draft.replace(target)
-    return kept
-
-
-def _restore_postgres(source: Path) -> str:
-    program = _program("pg_restore")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND application_name = 'controlplane'"
-        )
-        if others := cursor.fetchone()[0]:
-            raise BackupError(f"{others} connections of the control plane are open: stop web, worker and beat first.")
-        tables = connection.introspection.table_names(cursor)
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"DROP TABLE IF EXISTS {connection.ops.quote_name(table)} CASCADE")
-        cursor.execute("DROP FUNCTION IF EXISTS audit_refuse_change() CASCADE")
-    connection.close()
-    _run(program, "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", str(source))
-    return ""
+    return take_snapshot(_rows, set(connection.introspection.table_names()) - {UNFINISHED})
 
 
 def _rows(query: str) -> list[tuple[Any, ...]]:
@@ -152,7 +105,7 @@ def _rows(query: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Return a client program of PostgreSQL that is no older than the server.
 
     Raises:
@@ -172,7 +125,12 @@ def _program(name: str) -> str:
     return path
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a client program of PostgreSQL on the installation's database.
+
+    Raises:
+        BackupError: it failed.
+    """
     live: dict[str, Any] = settings.DATABASES["default"] | connection.settings_dict
     options = {name: value for name, value in live["OPTIONS"].items() if name not in _NOT_LIBPQ}
     # Another name: a restore looks whether the product itself is connected.

@@ -15,6 +15,7 @@ from audit.operations import record
 from controlplane import __version__
 from controlplane.operating.backup import archive, engines, sealed
 from controlplane.operating.backup.archive import DATABASE, SECRETS, BackupError
+from controlplane.operating.backup.incoming import require_finished
 from controlplane.operating.backup.manifest import Manifest
 
 
@@ -45,6 +46,7 @@ def make(target: Path, *, passphrase: str | None, by: Acting, now: datetime) -> 
         raise BackupError(f"{target} exists; it is not overwritten.")
     if not target.parent.is_dir():
         raise BackupError(f"There is no folder {target.parent}.")
+    require_finished()
     # Beside the target, where the space is: the copy is as large as the database.
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as folder:
         members = {DATABASE: Path(folder) / DATABASE}

@@ -1,9 +1,13 @@
-"""Restoring: the past becomes the present, and what was about to happen then must not happen now."""
+"""Restoring: the past becomes the present, and what was about to happen then must not happen now.
+
+Whatever ends a restore early, power included, leaves what stood there before, or what nothing starts on.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +27,7 @@ from audit.actors import Acting
 from audit.operations import record, seal, verify
 from audit.transitions import move
 from controlplane.keyring import KEPT
-from controlplane.operating.backup import archive, engines, sealed
+from controlplane.operating.backup import archive, engines, incoming, sealed
 from controlplane.operating.backup.archive import DATABASE, SECRETS, BackupError
 from controlplane.operating.backup.manifest import Manifest
 from costs.budgets import release
@@ -74,23 +78,27 @@ def restore(path: Path, *, passphrase: str | None, force: bool, by: Acting, now:
         BackupError: nothing was changed, unless the text says so.
     """
     settings.HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in settings.HOME.glob(f"{archive.UNPACKED}*"):
+        # A restore that was killed could not put it away.
+        shutil.rmtree(left)
     with archive.opened(path, near=settings.HOME) as (manifest, files):
         _require_fitting(manifest)
         _require_empty(force=force)
         found = _secrets_of(files, passphrase) if passphrase is not None else {}
-        aside = f".before-restore-{now:%Y%m%dT%H%M%SZ}"
-        kept = engines.copy_in(files[DATABASE], aside=aside)
-        if found:
-            _store(found, aside)
-    if engines.present() != manifest.snapshot:
-        raise BackupError("What was restored is not what the manifest says; do not work with it.")
-    call_command("migrate", interactive=False, verbosity=0)
-    grants, commands, sessions = void_what_was_open(manifest=manifest, by=by, now=now)
-    seal(now=now, everything=True, limit=1_000_000)
-    foreign = [] if found else _foreign(manifest)
+        with incoming.taken_in(files[DATABASE]):
+            if engines.present() != manifest.snapshot:
+                raise BackupError("What was restored is not what the manifest says.")
+            call_command("migrate", interactive=False, verbosity=0)
+            grants, commands, sessions = void_what_was_open(manifest=manifest, by=by, now=now)
+            seal(now=now, everything=True, limit=1_000_000)
+            finding = verify(by=by, now=now)
+    aside = f".before-restore-{now:%Y%m%dT%H%M%SZ}"
+    if found:
+        _store(found, aside)
+    kept = incoming.put_in_place(aside=aside)
     return Restored(
-        manifest=manifest, kept=kept, grants=grants, commands=commands, sessions=sessions, foreign=foreign,
-        finding=verify(by=by, now=now),
+        manifest=manifest, kept=kept, grants=grants, commands=commands, sessions=sessions,
+        foreign=[] if found else _foreign(manifest), finding=finding,
     )  # fmt: skip
 
 
@@ -146,6 +154,8 @@ def _require_fitting(manifest: Manifest) -> None:
 
 
 def _require_empty(*, force: bool) -> None:
+    if incoming.is_unfinished():
+        return
     held = engines.present().counts
     if not force and any(held.get(table) for table in _TELLING):
         raise BackupError(

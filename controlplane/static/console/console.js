@@ -10,8 +10,13 @@
     const kept = {get: (key) => { try { return sessionStorage.getItem(key); } catch { return null; } },
         set: (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* not allowed here */ } }};
 
-    // Fetches a fragment into its place: the old content stays and is marked busy; a failure says so in place.
+    // Fetches a fragment into its place: the old content stays and is marked busy; a failure says so in place. Of two
+    // for one place the later counts: an answer that comes behind it would take away what is being written there.
+    const turns = new WeakMap();
     const load = async (place, url, what) => {
+        const turn = {};
+        turns.set(place, turn);
+        const overtaken = () => turns.get(place) !== turn;
         place.setAttribute("aria-busy", "true");
         const slow = setTimeout(() => place.classList.add("cp-slow"), 400);
         let request = "";
@@ -20,11 +25,13 @@
             request = answer.headers.get("X-Request-ID") || "";
             if (!answer.ok && !answer.headers.get("Content-Type").startsWith("text/html")) { throw new Error("failed"); }
             const body = await answer.text();
+            if (overtaken()) { return null; }
             if (/^\s*<!doctype/i.test(body)) { throw new Error("a whole page"); }
             place.innerHTML = body;
             times(place);
             return true;
         } catch {
+            if (overtaken()) { return null; }
             const text = `Couldn't load ${what}. `;
             place.replaceChildren(make("p", {className: "cp-alert", textContent: text}));
             const again = make("button", {type: "button", className: "cp-button", textContent: "Retry"});
@@ -34,8 +41,10 @@
             return false;
         } finally {
             clearTimeout(slow);
-            place.classList.remove("cp-slow");
-            place.removeAttribute("aria-busy");
+            if (!overtaken()) {
+                place.classList.remove("cp-slow");
+                place.removeAttribute("aria-busy");
+            }
         }
     };
 
@@ -49,7 +58,9 @@
         }
         frame.replaceChildren();
         if (!frame.open) { frame.showModal(); }
-        if (!await load(frame, link.href, "this")) {
+        const loaded = await load(frame, link.href, "this");
+        if (loaded === null) { return; }
+        if (!loaded) {
             const page = make("a", {className: "cp-button", href: link.href, textContent: "Open as a page"});
             frame.append(page);
         } else if (!frame.querySelector(".cp-dialog")) {

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from audit import chain, triggers
+from audit.ids import new_id
 from audit.models import Entry, Seal, Verification
 from audit.operations import record, seal
 from audit.tasks import verify_trail
@@ -123,11 +124,17 @@ def export(client: Client, **fields: str) -> Any:
 
 
 def test_an_export_verifies_offline_and_is_an_entry_itself(scene: Scene, visit: Visit) -> None:
+    early = new_id()
+    late = note(scene)
+    seal(now=scene.now, everything=True)
+    # A transaction that committed late: its id is older than what is sealed already.
+    late.pk = early
+    late.save(force_insert=True)
     seal(now=scene.now, everything=True)
     lines = body(export(visit(scene.world.auditor))).splitlines()
-    sealed = [line for line in lines if json.loads(line)["seq"] is not None]
-    assert len(lines) == len(sealed) + 1, "its own entry is not sealed yet"
-    assert chain.check(chain.exported_links(sealed)).verdict == "intact"
+    assert [json.loads(line)["seq"] for line in lines] == list(range(1, Seal.objects.count() + 1))
+    assert json.loads(lines[-1])["entry"]["id"] == str(early)
+    assert chain.check(chain.exported_links(lines)).verdict == "intact"
     entry = Entry.objects.get(kind="audit.exported")
     assert (entry.actor_id, entry.outcome) == ("auditor", "jsonl")
 

@@ -19,6 +19,7 @@ from registry.models import Agent, AgentKey, AgentVersion, Command, KillSwitch, 
 from registry.operations import create_version
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
+from tests.forms import over
 from tests.world import PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -143,7 +144,9 @@ def test_versions_are_drafted_promoted_and_rolled_back(scene: Scene, visit: Visi
     version = AgentVersion.objects.get(number=2)
     shown = client.get(page_of(version)).content.decode()
     assert "v1 (live in production) → v2" in shown
-    assert client.post(page_of(version, "edit"), {"definition": '{"prompt": "Kindly."}', "note": ""}).status_code == 302
+    edit = page_of(version, "edit")
+    kinder = over(client, edit, {"definition": '{"prompt": "Kindly."}', "note": ""})
+    assert client.post(edit, kinder).status_code == 302
     assert client.post(page_of(version, "promote"), {"environment": "production"}).status_code == 302
     assert Release.objects.get(state="live", environment="production").version_id == version.pk
     assert client.post(f"{page_of(agent, 'roll-back')}?environment=production").status_code == 302

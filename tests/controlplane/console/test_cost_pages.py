@@ -14,6 +14,7 @@ from costs.models import Budget, CostRollup, ModelPrice, TopUp, Usage
 from costs.operations import grant_price, roll_up, withdraw_price
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import SCRIPT, Scene
+from tests.forms import over
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +93,7 @@ def test_a_budget_is_created_and_changed_by_its_form(scene: Scene, visit: Visit)
     assert client.post(url, terms(**whom)).status_code == 422
     change = page_of(budget, "change-terms")
     assert 'value="10.00"' in client.get(change).content.decode()
-    assert client.post(change, terms(limit_usd="12.50")).status_code == 302
+    assert client.post(change, over(client, change, terms(limit_usd="12.50"))).status_code == 302
     budget.refresh_from_db()
     assert budget.limit_nanousd == 12_500_000_000
     kinds = Entry.objects.filter(object_type="budget").order_by("id").values_list("kind", flat=True)
@@ -101,7 +102,7 @@ def test_a_budget_is_created_and_changed_by_its_form(scene: Scene, visit: Visit)
         {"limit_usd": "lots"}, {"limit_usd": "0"}, {"zone": "Mars/Base"}, {"alert_at": "half"}, {"per": "decade"},
         {"reserve_usd": "-1"}, {"at_limit": "explode"}, {"alert_at": "0"},
     ):  # fmt: skip
-        assert client.post(change, terms(**bad)).status_code == 422, bad
+        assert client.post(change, over(client, change, terms(**bad))).status_code == 422, bad
     budget.refresh_from_db()
     assert budget.limit_nanousd == 12_500_000_000
 
@@ -116,7 +117,8 @@ def test_who_may_write_budgets(scene: Scene, visit: Visit) -> None:
         expected = {"operator": 403, "owner": 422, "auditor": 422}[who]
         assert client.post(create, terms(**whom)).status_code == expected, who
         refused = {404, 403}
-        assert client.post(page_of(budget, "change-terms"), terms()).status_code in refused, who
+        change = page_of(budget, "change-terms")
+        assert client.post(change, over(visit(scene.world.admin), change, terms())).status_code in refused, who
         later = {"amount_usd": "5.00", "until": "2099-01-01 00:00", "reason": "x"}
         assert client.post(page_of(budget, "raise"), later).status_code in refused, who
     assert visit(scene.world.stranger).post(page_of(budget, "raise"), {}).status_code == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from approvals.models import ApprovalRequest, Grant
@@ -57,6 +57,36 @@ def test_two_people_approve_an_edited_email(scene: Scene, live_server: LiveServe
     request.refresh_from_db()
     assert (request.state, request.revision) == ("approved", 2)
     assert Grant.objects.get(approval=request).state == "issued"
+
+
+def test_a_dialog_that_was_opened_twice_is_not_filled_by_the_first_answer(
+    scene: Scene, live_server: LiveServer
+) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    with page() as opened:
+        log_in(opened, live_server, scene.world.operator)
+        opened.goto(f"{live_server.url}{page_of(scene.world.agent)}")
+        opened.route(re.compile("/pause/$"), hold_the_first)
+        opened.get_by_role("link", name="Pause job-applier…").focus()
+        opened.keyboard.press("Enter")
+        expect(opened.get_by_role("dialog")).to_be_visible()
+        opened.keyboard.press("Escape")
+        opened.keyboard.press("Enter")
+        reason = opened.get_by_role("dialog").get_by_label("Reason")
+        expect(reason).to_be_focused()
+        opened.keyboard.type("Looks odd")
+        with opened.expect_event("requestfinished"):
+            held[0].continue_()
+        # What is fetched after it is handled after it.
+        opened.evaluate("fetch('/healthz').then((answer) => answer.text())")
+        expect(reason).to_have_value("Looks odd")
 
 
 def test_pausing_by_keyboard_denies_the_very_next_ask(scene: Scene, live_server: LiveServer) -> None:

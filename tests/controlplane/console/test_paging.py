@@ -7,12 +7,17 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from audit.models import Entry
 from controlplane.console.admins import NEW_SINCE, list_of
 from controlplane.console.counting import count_up_to, written
 from controlplane.console.cursors import BadCursor, beyond, keys_of, token, values_of
+from controlplane.console.map import PAGES
+from costs.models import Usage
 from registry.models import Agent, Command
 from runs.models import Run
 from tests.controlplane.console.conftest import Visit
@@ -165,3 +170,24 @@ def test_counts_stop_at_their_bound_and_agree_with_the_database(full: Scene) -> 
     assert count_up_to(rows, 10) == [10, 0, 0, 1]
     assert count_up_to([], 10) == []
     assert (written(999, 1_000), written(1_000, 1_000), written(12_345, 100_000)) == ("999", "999+", "12,345")
+
+
+def test_lists_survive_what_no_database_takes(scene: Scene, visit: Visit) -> None:
+    client = visit(scene.world.admin)
+    for model in PAGES:
+        for name in ("q", "show", "agent", "team", "state__exact", "environment", "actor_type", "after"):
+            for value in ("\0", "9" * 30, "a" * 3_000):
+                assert client.get(list_of(model), {name: value}, follow=True).status_code < 500, (model, name, value)
+    shown = client.get(list_of(Agent), {"q": " ".join(["x"] * 1_000)})
+    assert shown.status_code == 200
+    assert client.get(list_of(Agent), {"q": " ".join(["job"] * 20)}).content.decode().count("job-applier")
+
+
+def test_lists_do_not_ask_a_table_which_words_it_holds(scene: Scene, visit: Visit) -> None:
+    client = visit(scene.world.admin)
+    for model in (Entry, Usage):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(list_of(model)).status_code == 200
+        assert not [each["sql"] for each in queries if each["sql"].startswith("SELECT DISTINCT")]
+    kept = client.get(list_of(Entry), {"actor_type": "system"}).context["cl"].result_list
+    assert {row.actor_type for row in kept} <= {"system"}

@@ -13,6 +13,7 @@ from registry.models import Team, User, Verb
 from registry.rights import Right
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
+from tests.forms import over
 
 pytestmark = pytest.mark.slow
 AWAY = ("operator", "owner", "reviewer", "auditor")
@@ -43,7 +44,7 @@ def test_a_person_is_created_and_the_password_told_once(scene: Scene, visit: Vis
 def test_a_person_is_edited_reset_shut_out_and_let_in(scene: Scene, visit: Visit) -> None:
     person, client = scene.world.reviewer, visit(scene.world.admin)
     data = {"first_name": "R", "last_name": "V", "email": "", "role": "operator", "teams": [scene.world.other.pk]}
-    assert client.post(page_of(person, "edit"), data).status_code == 302
+    assert client.post(page_of(person, "edit"), over(client, page_of(person, "edit"), data)).status_code == 302
     person.refresh_from_db()
     assert (person.role, list(person.teams.values_list("slug", flat=True))) == ("operator", ["billing"])
     told = client.post(page_of(person, "reset-password")).content.decode()
@@ -54,7 +55,8 @@ def test_a_person_is_edited_reset_shut_out_and_let_in(scene: Scene, visit: Visit
     assert client.post(page_of(person, "reactivate")).status_code == 302
     only = client.post(page_of(scene.world.admin, "deactivate"))
     assert (only.status_code, "the only active administrator" in only.content.decode()) == (409, True)
-    lead = client.post(page_of(scene.world.owner, "edit"), {**data, "role": "owner", "teams": []})
+    edit = page_of(scene.world.owner, "edit")
+    lead = client.post(edit, over(client, edit, {**data, "role": "owner", "teams": []}))
     assert (lead.status_code, "leads talent" in lead.content.decode()) == (409, True)
     for kind in ("person.role_changed", "person.teams_changed", "person.password_changed", "person.deactivated"):
         assert has_entry(kind), kind
@@ -120,7 +122,8 @@ def test_a_team_is_created_changed_and_deleted(scene: Scene, visit: Visit) -> No
     team = Team.objects.get(slug="fresh")
     assert client.post(page_of(team, "publish"), {"person": operator.pk, "may": "yes"}).status_code == 302
     assert "operates and publishes" in client.get(page_of(team)).content.decode()
-    assert client.post(page_of(team, "edit"), {"name": "Fresher", "members": []}).status_code == 302
+    renamed = over(client, page_of(team, "edit"), {"name": "Fresher", "members": []})
+    assert client.post(page_of(team, "edit"), renamed).status_code == 302
     assert not Team.objects.published_by(operator).filter(pk=team.pk).exists()
     full = client.post(page_of(scene.world.team, "delete"))
     assert (full.status_code, "is not empty" in full.content.decode()) == (409, True)
@@ -146,7 +149,8 @@ def test_a_verb_is_added_changed_tried_and_reverted(scene: Scene, visit: Visit) 
     missed = client.post(page_of(verb, "try"), {"payload": '{"cc": []}'}).content.decode()
     assert "declaration_mismatch" in missed
     assert client.post(page_of(verb, "try"), {"payload": "[1]"}).status_code == 422
-    assert client.post(page_of(verb, "edit"), {**data, "capability": "write"}).status_code == 302
+    written = over(client, page_of(verb, "edit"), {**data, "capability": "write"})
+    assert client.post(page_of(verb, "edit"), written).status_code == 302
     record = verb.history.last().history_id  # type: ignore[attr-defined]
     assert "Bring back…" in client.get(page_of(verb)).content.decode()
     assert client.post(f"{page_of(verb, 'revert')}?to={record}").status_code == 302

@@ -10,6 +10,7 @@ from audit.models import Entry
 from controlplane.console.admins import page_of
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
+from tests.forms import over
 
 pytestmark = pytest.mark.slow
 
@@ -20,14 +21,15 @@ def form(scene: Scene, **values: object) -> dict[str, object]:
 
 def test_a_queue_is_created_changed_and_deleted(scene: Scene, visit: Visit) -> None:
     url, client = reverse("admin:approvals_queue_create"), visit(scene.world.operator)
-    over = {"confirm_value": "820.00", "confirm_currency": "USD"}
-    assert client.post(url, form(scene, edits="on", **over)).status_code == 302
+    above = {"confirm_value": "820.00", "confirm_currency": "USD"}
+    assert client.post(url, form(scene, edits="on", **above)).status_code == 302
     queue = Queue.objects.get(slug="legal")
     assert (queue.quorum, queue.ttl_seconds, queue.edits, queue.owner_may_approve) == (2, 1800, True, False)
     assert client.post(url, form(scene)).status_code == 409
     for bad in ({"slug": "Not one"}, {"ttl": "soon"}, {"ttl": "31d"}, {"reviewers": []}, {"confirm_value": "x"}):
         assert client.post(url, form(scene, slug="bad") | bad).status_code == 422, bad
-    assert client.post(page_of(queue, "edit"), form(scene, quorum=9)).status_code == 302
+    edit = page_of(queue, "edit")
+    assert client.post(edit, over(client, edit, form(scene, quorum=9))).status_code == 302
     assert "cannot be reached" in client.get(page_of(queue)).content.decode()
     assert client.post(page_of(queue, "delete")).status_code == 302
     kinds = set(Entry.objects.values_list("kind", flat=True))

@@ -11,6 +11,7 @@ from controlplane.console.admins import page_of
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 from tests.controlplane.console.test_approving import send
+from tests.forms import over
 
 pytestmark = pytest.mark.slow
 
@@ -60,9 +61,10 @@ def test_a_queues_new_terms_are_edited_in_the_form(scene: Scene, visit: Visit) -
     client, queue = visit(scene.world.operator), Queue.objects.get(slug="outreach")
     form = {"reviewers": [], "people": [scene.world.reviewer.pk], "quorum": 1, "ttl": "24h", "bulk_limit": 0}
     takes = {"take_verb": "email.**", "take_risk": ["high"], "take_value": "500.00", "take_currency": "EUR"}
-    assert client.post(page_of(queue, "edit"), form | takes).status_code == 403
+    edit = page_of(queue, "edit")
+    assert client.post(edit, over(client, edit, form | takes)).status_code == 403
     takes["take_team"] = "talent"
-    assert client.post(page_of(queue, "edit"), form | takes | {"capacity": 9}).status_code == 302
+    assert client.post(edit, over(client, edit, form | takes | {"capacity": 9})).status_code == 302
     queue.refresh_from_db()
     assert queue.matches == {
         "verb": ["email.**"], "risk": ["high"], "amount_over": {"value": "500.00", "currency": "EUR"},
@@ -70,7 +72,7 @@ def test_a_queues_new_terms_are_edited_in_the_form(scene: Scene, visit: Visit) -
     }  # fmt: skip
     assert (queue.capacity, list(queue.voters())) == (9, [scene.world.reviewer])
     for bad in ({"people": []}, {"escalate_after": "1h"}, {"take_verb": "e*mail"}, {"take_value": "x"}):
-        assert client.post(page_of(queue, "edit"), form | bad).status_code == 422, bad
-    assert client.get(page_of(queue, "edit")).content.decode().count('value="email.**"') == 1
-    assert client.post(page_of(queue, "edit"), form | takes | {"capacity": 9}).status_code == 302
+        assert client.post(edit, over(client, edit, form | bad)).status_code == 422, bad
+    assert client.get(edit).content.decode().count('value="email.**"') == 1
+    assert client.post(edit, over(client, edit, form | takes | {"capacity": 9})).status_code == 302
     assert Entry.objects.filter(kind="queue.changed").count() == 1

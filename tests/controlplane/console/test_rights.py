@@ -9,10 +9,10 @@ import pytest
 from django.db.models import Model
 from django.test import Client
 
-from controlplane.console.admins import list_of, page_of
-from controlplane.console.map import PAGES
+from controlplane.console.admins import list_of, page_of, pages_of
+from controlplane.console.map import PAGES, console
 from policies.models import Decision
-from registry.models import Agent, AgentKey, Team, User
+from registry.models import Agent, AgentKey, Team, User, Verb
 from registry.operations import deactivate
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
@@ -139,3 +139,23 @@ def test_buttons_that_are_not_theirs_are_disabled_with_the_reason(scene: Scene, 
 def test_a_team_page_counts_only_visible_agents(scene: Scene, visit: Visit) -> None:
     shown = visit(scene.world.reviewer).get(page_of(Team.objects.get(slug="talent"))).content.decode()
     assert "Agents you see" in shown
+
+
+def test_lists_ask_the_database_what_their_filters_and_links_ask_and_nothing_else(scene: Scene, visit: Visit) -> None:
+    probes = ("regex", "iregex", "startswith", "contains", "gt", "range")
+    found = pages_of(console())
+    assert set(found) == set(PAGES)
+    for model, pages in found.items():
+        columns = [field.name for field in model._meta.concrete_fields]
+        asked = [f"{name}__{probe}" for name in ("pk", *columns) for probe in probes]
+        # Saying whether an entry's kind begins with a word shows nothing that the list does not.
+        assert [each for each in asked if pages.lookup_allowed(each, "x")] in ([], ["kind__startswith"]), model
+    client = visit(scene.world.admin)
+    for url, status in (
+        (f"{list_of(User)}?role__exact=owner", 200),
+        (f"{list_of(User)}?password__startswith=pbkdf2", 400),
+        (f"{list_of(User)}?password__exact=x", 400),
+        (f"{list_of(Verb)}?name__regex=^(([a-z.]{{1,9}})%2B)%2B!", 400),
+        (f"{list_of(Verb)}?pk__regex=x", 400),
+    ):
+        assert client.get(url).status_code == status, url

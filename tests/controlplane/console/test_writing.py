@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -130,3 +131,10 @@ def test_a_step_outside_its_run_is_drawn_at_the_edge() -> None:
         began=NOW - timedelta(hours=1), ended=NOW + timedelta(hours=2), start=NOW, end=NOW + timedelta(hours=1)
     )
     assert (span.offset, span.width) == (0, 100)
+
+
+@pytest.mark.parametrize("end", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])
+def test_moments_that_a_zone_does_not_have_are_written_in_utc(end: datetime) -> None:
+    for zone in (ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")):
+        assert str(end.year) in formats.absolute(end, zone)
+        assert formats.deadline(end, now=datetime(2026, 11, 29, tzinfo=UTC), zone=zone)

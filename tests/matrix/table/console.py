@@ -94,7 +94,7 @@ ROWS = (
     dialog("approvals/queue/do/create/", may=_WORKS, see=ALL, body=_queue, refused=422),
     dialog("approvals/queue/do/template/", may=_WORKS, see=ALL, body=_from_template, refused=422),
     listing("reviewers/", "admin operator auditor"),
-    dialog("approvals/queue/<str:object_id>/edit/", "queue", may=_WORKS, see=ALL, body={"quorum": 2}, refused=422),
+    dialog("approvals/queue/<str:object_id>/edit/", "queue", may=_WORKS, see=ALL, body={"quorum": 2}),
     dialog("approvals/queue/<str:object_id>/delete/", "queue", may=_WORKS, see=ALL, done=409),
     # The trail.
     listing("audit/entry/"),

@@ -15,6 +15,7 @@ from registry.catalogue import DocumentInvalid, dump_verb, parse_verb, parse_ver
 from registry.models import Verb
 from registry.operations import revert_verb, save_verb
 from tests.controlplane.api.callers import TOKEN, person
+from tests.forms import over
 from tests.protocols.aap.scene import FORM, MAIL, Framework, decide
 from tests.world import World
 
@@ -135,10 +136,10 @@ def test_the_console_shows_and_saves_them(world: World) -> None:
     assert "send mail\nsend_email" in client.get(edit).content.decode()
     fields = {"capability": "notify", "destination": "/to/*", "destination_as": "email", "units": "count",
               "tools": "post mail\n\nsend_email", "review": "outreach", "csrfmiddlewaretoken": TOKEN}  # fmt: skip
-    assert client.post(edit, fields).status_code == 302
+    assert client.post(edit, over(client, edit, fields)).status_code == 302
     verb.refresh_from_db()
     assert (verb.spec["tools"], verb.spec["review"]) == ([{"tool": "post", "server": "mail"}, "send_email"], "outreach")
-    refused = client.post(edit, {**fields, "tools": "a b c"})
+    refused = client.post(edit, over(client, edit, {**fields, "tools": "a b c"}))
     assert (refused.status_code, "without spaces" in refused.content.decode()) == (422, True)
 
 
