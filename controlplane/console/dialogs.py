@@ -189,9 +189,11 @@ class Dialog(Subpage, ABC):
 
     Attributes:
         form_class: what is asked for.
+        stale_words: what whoever comes too late may do.
     """
 
     http_method_names = ["get", "head", "post"]
+    stale_words: ClassVar[str] = "Read the present revision, with what changed."
     form_class: ClassVar[type[forms.Form]] = NoForm
 
     @abstractmethod
@@ -256,7 +258,7 @@ class Dialog(Subpage, ABC):
             "form": form,
             "refusal": refusal,
             "problems": _beside_fields(form, refusal.errors) if refusal else (),
-            "stale": isinstance(refusal, PreconditionFailed),
+            "stale": self.stale_words if isinstance(refusal, PreconditionFailed) else "",
             "may_retry": form is not None and not isinstance(refusal, PreconditionFailed | Forbidden),
             "title": named(words.title),
             "back": self.back(),
@@ -279,6 +281,7 @@ class EditDialog(Dialog, ABC):
     """
 
     lock: ClassVar[str] = ""
+    stale_words = "Read it as it is now, and edit it anew."
 
     def post(self, request: HttpRequest, **rest: Any) -> HttpResponse:
         """Say who may not before saying what is missing."""
