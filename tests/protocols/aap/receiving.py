@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from agentapprovalprotocol import Receiver
 
@@ -21,6 +22,8 @@ def address(sink: Sink) -> str:
 
 def answer_with(sink: Sink, receiver: Receiver) -> None:
     """Let the published receiver answer; what it wakes runs before it has answered."""
+    # Its tasks belong to one event loop; here each call has a loop of its own, so one is answered after the other.
+    alone = threading.Lock()
 
     def answer(got: Received) -> tuple[int, dict[str, str], bytes]:
         async def handled() -> tuple[int, bytes]:
@@ -28,7 +31,8 @@ def answer_with(sink: Sink, receiver: Receiver) -> None:
             await asyncio.gather(*receiver._tasks)
             return status, body
 
-        status, body = asyncio.run(handled())
+        with alone:
+            status, body = asyncio.run(handled())
         return status, {}, body
 
     sink.answer = answer
