@@ -16,6 +16,7 @@ _EVERY: dict[str, float] = {
     "delivery.prune": 24 * HOUR,
     "operating.heartbeat": 5 * SECOND,
     "operating.replay": 10 * SECOND,
+    "operating.give_back_unused": MINUTE,
     "audit.seal_everything": HOUR,
     "approvals.sweep": 10 * SECOND,
     "approvals.watch": 30 * SECOND,

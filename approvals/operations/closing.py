@@ -8,14 +8,16 @@ from typing import Any
 from django.db import transaction
 
 from approvals.models import ApprovalRequest, Escalation, Queue
-from approvals.operations.queues import queue_document
+from approvals.operations.queues import QUEUES_LOCK, queue_document
 from approvals.permissions import may_manage_queue
+from audit import sql
 from audit.canonical import digest
 from audit.refusals import Conflict
 from audit.transitions import note
 from policies.routes import named_queue
 from policies.snapshots import published
 from registry.models import User
+from registry.permissions import found
 
 
 def rules_naming(queue: Queue) -> list[str]:
@@ -44,9 +46,12 @@ def delete_queue(*, queue: Queue, by: User, now: datetime) -> None:
         now: aware UTC.
 
     Raises:
+        Missing: it is gone.
         Forbidden: not theirs to do.
         Conflict: something waits or waited in it, or a published rule names it.
     """
+    sql.advisory_lock(QUEUES_LOCK)
+    queue = found(Queue.objects.filter(pk=queue.pk))
     reviewing = list(queue.reviewers.all())
     may_manage_queue(by, before=reviewing, after=[], people=list(queue.people.all()))
     rules = rules_naming(queue)

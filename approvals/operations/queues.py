@@ -25,14 +25,17 @@ from approvals.operations.seats import (
 from approvals.permissions import may_manage_queue, may_route
 from approvals.routing import normal
 from approvals.templates import Template
+from audit import sql
 from audit.canonical import digest
-from audit.refusals import Invalid
+from audit.refusals import Conflict, Invalid
 from audit.transitions import note
 from registry.amounts import Money, parse_money
 from registry.documents import duration_seconds
 from registry.models import User
 from registry.states import Role
 
+# Held by whoever writes queues, before any of their rows.
+QUEUES_LOCK = "approvals.queues"
 _UNITS = {"d": DAY, "h": 3600, "m": 60}
 
 
@@ -61,6 +64,7 @@ def save_queue(
     matches: Mapping[str, Any] | Keep = KEEP,
     by: User,
     now: datetime,
+    fresh: bool = False,
 ) -> bool:
     """Create or change a queue.
 
@@ -81,14 +85,17 @@ def save_queue(
         by: an administrator, or an operator of every team that reviews it before or after, or to which
             it newly escalates, and whose teams have everybody who does so in person.
         now: aware UTC.
+        fresh: whether the queue must not exist yet.
 
     Returns:
         Whether anything changed.
 
     Raises:
+        Conflict: it exists, and must not.
         Forbidden: not theirs to do.
         Invalid: with a pointer to each defect.
     """
+    sql.advisory_lock(QUEUES_LOCK)
     seats = Seats(reviewers)
     problems = [
         *seats.problems,
@@ -101,6 +108,8 @@ def save_queue(
         raise Invalid("The queue is not valid.", errors=problems)
 
     queue = Queue.objects.filter(slug=slug).first()
+    if fresh and queue is not None:
+        raise Conflict(f"A queue named {slug} exists already; give this one another name.")
     reviewing = list(queue.reviewers.all()) if queue else []
     people = list(queue.people.all()) if queue else []
     before = queue_document(queue) if queue else None
@@ -156,6 +165,7 @@ def create_from_template(
         now: aware UTC.
 
     Raises:
+        Conflict: a queue of that name exists.
         Forbidden: not theirs to do.
         Invalid: with a pointer to each defect.
     """
@@ -177,6 +187,7 @@ def create_from_template(
         matches={**terms["matches"], **bound},
         by=by,
         now=now,
+        fresh=True,
     )
 
 

@@ -29,6 +29,7 @@ from audit import sql
 from audit.refusals import Forbidden, Missing, PreconditionFailed, Problem, Refusal
 from controlplane.console.admins import list_of
 from controlplane.console.people import viewer
+from controlplane.console.sent import not_saved
 from controlplane.console.text import named
 from registry.models import User
 from runs.redaction import redact_text
@@ -193,7 +194,7 @@ class Dialog(Subpage, ABC):
     """
 
     http_method_names = ["get", "head", "post"]
-    stale_words: ClassVar[str] = "Read the present revision, with what changed."
+    stale_words: ClassVar[str] = "Read it as it is now, and do it anew."
     form_class: ClassVar[type[forms.Form]] = NoForm
 
     @abstractmethod
@@ -252,14 +253,15 @@ class Dialog(Subpage, ABC):
 
     def answer(self, form: forms.Form | None, refusal: Refusal | None, *, status: int = 200) -> HttpResponse:
         """Render the dialog."""
-        words = self.words()
+        words, stale = self.words(), isinstance(refusal, PreconditionFailed)
         context: dict[str, Any] = {
             "words": words,
             "form": form,
             "refusal": refusal,
             "problems": _beside_fields(form, refusal.errors) if refusal else (),
-            "stale": self.stale_words if isinstance(refusal, PreconditionFailed) else "",
-            "may_retry": form is not None and not isinstance(refusal, PreconditionFailed | Forbidden),
+            "stale": self.stale_words if stale else "",
+            "not_saved": not_saved(form) if stale else (),
+            "may_retry": form is not None and not stale and not isinstance(refusal, Forbidden),
             "title": named(words.title),
             "back": self.back(),
             "action": self.request.get_full_path(),
@@ -281,7 +283,6 @@ class EditDialog(Dialog, ABC):
     """
 
     lock: ClassVar[str] = ""
-    stale_words = "Read it as it is now, and edit it anew."
 
     def post(self, request: HttpRequest, **rest: Any) -> HttpResponse:
         """Say who may not before saying what is missing."""

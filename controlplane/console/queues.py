@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString
 
 from approvals.models import ApprovalRequest, Queue
 from approvals.operations import create_from_template, delete_queue, rules_naming, save_queue
-from approvals.operations.queues import format_ttl
+from approvals.operations.queues import QUEUES_LOCK, format_ttl
 from approvals.operations.seats import PERSON
 from approvals.permissions import may_manage_queue
 from approvals.templates import TEMPLATES
-from audit.refusals import Conflict, Forbidden
+from audit.refusals import Forbidden
 from controlplane.console import formats
 from controlplane.console.admins import EVERYBODY, Button, ConsoleAdmin, Empty, Fact, Sheet, list_of, page_of
 from controlplane.console.dialogs import Done, EditDialog, NoForm, Words
@@ -69,7 +69,7 @@ class QueueDialog(FieldDialog):
         """Return what the form lets choose."""
         return {"teams": self.teams, "people": self.people, "others": self.others}
 
-    def save(self, slug: str, data: Mapping[str, Any]) -> bool:
+    def save(self, slug: str, data: Mapping[str, Any], *, fresh: bool = False) -> bool:
         """Save it with what the form holds."""
         over: Money | None = data["over"]
         people = [f"{PERSON}{person.username}" for person in data["people"]]
@@ -88,6 +88,7 @@ class QueueDialog(FieldDialog):
             matches=to_matches(data),
             by=self.user,
             now=self.now,
+            fresh=fresh,
         )
 
 
@@ -115,9 +116,7 @@ class Create(QueueDialog):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Create it."""
         slug = data["slug"]
-        if Queue.objects.filter(slug=slug).exists():
-            raise Conflict(f"A queue named {slug} exists already.")
-        self.save(slug, data)
+        self.save(slug, data, fresh=True)
         return Done(f"The queue {slug} is created.", page_of(found(Queue.objects.filter(slug=slug))))
 
 
@@ -125,6 +124,7 @@ class Edit(EditDialog, QueueDialog):
     """Change a queue."""
 
     form_class = Rules
+    lock = QUEUES_LOCK
     row: Queue
 
     def words(self) -> Words:
@@ -229,8 +229,6 @@ class FromTemplate(QueueDialog):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Create it."""
         slug = data["slug"] or data["template"]
-        if Queue.objects.filter(slug=slug).exists():
-            raise Conflict(f"A queue named {slug} exists already; give this one another name.")
         reviewers = [team.slug for team in data["reviewers"]]
         to = data["escalate_to"].slug if data["escalate_to"] else ""
         create_from_template(

@@ -10,7 +10,8 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from audit import sql
-from controlplane.operating import heartbeats, replaying
+from audit.actors import System
+from controlplane.operating import heartbeats, replaying, unused
 
 
 @shared_task(name=heartbeats.TASK)
@@ -21,6 +22,12 @@ def heartbeat(process: str = heartbeats.WORKER, **_: Any) -> None:
         process: whose queue this came by.
     """
     heartbeats.stamp(process)
+
+
+@shared_task(name="operating.give_back_unused")
+def give_back_unused(**_: Any) -> int:
+    """Give back what is set aside for actions that nobody may execute any more."""
+    return unused.give_back_unused(by=System("budgets"), now=sql.now())
 
 
 @shared_task(name=replaying.TASK)

@@ -14,7 +14,7 @@ from django.db.models import F
 
 from audit import canonical
 from audit.actors import Acting
-from audit.refusals import Conflict, Invalid, Problem
+from audit.refusals import Conflict, Invalid, Problem, invalid
 from audit.transitions import note
 from costs import in_force, permissions
 from costs.documents import BudgetFields, budget_document, budget_fields
@@ -53,7 +53,7 @@ class _Edit:
 
 
 @transaction.atomic
-def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: datetime) -> bool:
+def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: datetime, fresh: bool = False) -> bool:
     """Create a budget or change it. What the document leaves out stays as it is.
 
     What was spent in the present period before the budget came into force counts.
@@ -75,12 +75,13 @@ def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: d
         by: with the right to publish over what the budget bounds; for one that is and stays
             inactive, whoever may draft it.
         now: when, aware UTC.
+        fresh: whether the budget must not exist yet.
 
     Returns:
         Whether anything changed.
 
     Raises:
-        Invalid: a key or value is not admitted, with pointers.
+        Invalid: a key or value is not admitted, with pointers; it exists, and must not.
         Missing: team, agent or budget is not theirs to see.
         Forbidden: they see it and may not do this.
         Conflict: the budget bounds somebody else.
@@ -88,13 +89,13 @@ def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: d
     problems = Problems()
     fields = budget_fields(document, problems=problems)
     problems.raise_if_any()
-    if not _edit(slug, fields, by=by).changes:
+    if not _edit(slug, fields, by=by, fresh=fresh).changes:
         return False
     # The catalogue's row first: writers of verbs hold it already when they come to budgets. Then
     # usage is kept out, and the budget read again: what is recorded now either sees it or is seen.
     bump_catalogue(now=now)
     in_force.hold_alone()
-    edit = _edit(slug, fields, by=by)
+    edit = _edit(slug, fields, by=by, fresh=fresh)
     if not edit.changes:
         return False
     budget = edit.budget
@@ -117,12 +118,14 @@ def save_budget(*, slug: str, document: Mapping[str, object], by: Acting, now: d
     return True
 
 
-def _edit(slug: str, fields: BudgetFields, *, by: Acting) -> _Edit:
+def _edit(slug: str, fields: BudgetFields, *, by: Acting, fresh: bool) -> _Edit:
     subject: dict[str, Any] = {name: value for name, value in fields.items() if name in _SUBJECT and value}
     budget = Budget.objects.select_related("team", "agent__team").filter(slug=slug).first()
     if budget is None:
         budget = _new(slug, _bounds(**subject))
         old, was_active = None, False
+    elif fresh:
+        raise invalid("/slug", "taken", "There is a budget of this name.")
     else:
         permissions.may_see_budget(by, budget)
         old, was_active = budget_document(budget), budget.active

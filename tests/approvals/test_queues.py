@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -10,8 +12,9 @@ from approvals.models import Queue
 from approvals.operations import Escalate, delete_queue, save_queue
 from approvals.operations.queues import queue_document
 from audit.models import Entry
-from audit.refusals import Conflict, Forbidden, Invalid
+from audit.refusals import Conflict, Forbidden, Invalid, Missing
 from registry.amounts import parse_money
+from tests.together import WAIT, at_once, raised
 from tests.world import NOW, World, make_world
 
 
@@ -129,3 +132,37 @@ def test_an_operators_queue_takes_what_their_own_teams_ask(world: World) -> None
     assert _save(world.operator, quorum=2)
     assert _save(world.operator, matches={})
     assert Queue.objects.get().matches == {}
+
+
+def _queue_entries() -> list[str]:
+    return list(Entry.objects.filter(object_type="queue").order_by("id").values_list("kind", flat=True))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_create_or_delete_a_queue_at_once_one_is_told() -> None:
+    world = make_world()
+    for past in range(6):
+        made = at_once(*(partial(_save, world.admin, quorum=quorum, fresh=True) for quorum in (1, 2)))
+        assert (raised(made), made.count(True)) == ([Conflict], 1), made
+        queue = Queue.objects.get()
+        assert queue.quorum == made.index(True) + 1
+        gone = at_once(*(partial(delete_queue, queue=queue, by=world.admin, now=NOW) for _ in range(2)))
+        assert (raised(gone), gone.count(None)) == ([Missing], 1), gone
+        assert _queue_entries() == ["queue.created", "queue.deleted"] * (past + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_the_naive_twin_looks_first_and_takes_back_what_a_colleague_created() -> None:
+    world, looked = make_world(), Barrier(2)
+
+    def naively(quorum: int) -> bool:
+        if Queue.objects.filter(slug="outreach").exists():
+            raise Conflict
+        looked.wait(WAIT)
+        return _save(world.admin, quorum=quorum)
+
+    made = at_once(*(partial(naively, quorum) for quorum in (1, 2)))
+    assert made == [True, True]
+    assert _queue_entries() == ["queue.created", "queue.changed"]

@@ -13,10 +13,11 @@ import pytest
 from django.db import connection, transaction
 
 from audit.ids import new_id
+from audit.refusals import Invalid
 from costs import budgets
-from costs.models import BudgetPeriod, Reservation, Usage
+from costs.models import Budget, BudgetPeriod, Reservation, Usage
 from costs.money import NANO
-from costs.operations import record_usage, roll_up
+from costs.operations import record_usage, roll_up, save_budget
 from costs.verification import Verification, verify_budgets, verify_rollups
 from registry.models import Agent
 from tests.costs.spending import CENT, make_budget, make_decision, make_report, reserve, spend, standing
@@ -54,6 +55,22 @@ def processes(job: str, agents: list[str], *, tries: int, home: Path) -> list[in
     failures = [stderr for racer, (_, stderr) in zip(crew, said, strict=True) if racer.returncode]
     assert not failures, failures[0]
     return [int(stdout) for stdout, _ in said]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_create_a_budget_at_once_one_is_told() -> None:
+    for number in range(4):
+        wanted = {"organisation": True, "per": "day"}
+        calls = [
+            partial(
+                save_budget, slug=f"all-{number}", document={**wanted, "limit_usd": limit}, by=INSTALLATION, now=NOW,
+                fresh=True,
+            )
+            for limit in ("1", "2")
+        ]  # fmt: skip
+        made = at_once(*calls)
+        assert (raised(made), made.count(True)) == ([Invalid], 1), made
+        assert Budget.objects.get(slug=f"all-{number}").limit_nanousd == (made.index(True) + 1) * NANO
 
 
 def reserve_in_a_transaction(agent: Agent, cents: int) -> bool:

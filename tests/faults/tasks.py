@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from approvals.models import ApprovalRequest, Queue
-from approvals.operations import cancel_request
+from approvals.models import ApprovalRequest, Grant, Queue
+from approvals.operations import cancel_request, expire_grant
 from audit import sql
 from audit.actors import System
 from audit.ids import new_id
@@ -115,6 +115,15 @@ def _overdue(stage: Stage) -> str:
         _ask(stage, timedelta(hours=25), **MAIL)
         _ask(stage, timedelta(hours=1), **FORM, executor="form-filler")
         _ask(stage, timedelta(hours=25), **FORM)
+    return ""
+
+
+def _unused(stage: Stage) -> str:
+    """Actions that were handed over, and whose grants nobody redeemed."""
+    for _ in range(2):
+        _ask(stage, timedelta(hours=1), **FORM, executor="form-filler")
+    for grant in Grant.objects.lapsed(sql.now()).select_related("agent"):
+        expire_grant(grant=grant, by=System("tests"), now=sql.now())
     return ""
 
 
@@ -316,4 +325,5 @@ CASES = [
     Case("delivery.prune", _long_over),
     Case("operating.heartbeat", _nothing, effectless=True),
     Case("operating.replay", _asked_again),
+    Case("operating.give_back_unused", _unused),
 ]

@@ -11,16 +11,20 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.refusals import ReviewRequired
+from approvals.operations import expire_grant, vote
+from approvals.operations.grants import HANDED_OVER_LIFE
+from approvals.refusals import Expired, ReviewRequired
 from approvals.states import GrantState
 from audit import sql
+from audit.actors import System
 from audit.models import Entry
 from controlplane import gateway
 from controlplane.apply import apply_document
+from controlplane.operating.unused import give_back_unused
 from costs.models import BudgetPeriod, Reservation
 from costs.states import ReservationState
 from registry.authentication import Principal, authenticate
-from registry.models import Agent
+from registry.models import Agent, User
 from registry.operations import issue_key
 from tests.controlplane.api.callers import person
 from tests.journeys.installation import Installation, build
@@ -77,6 +81,35 @@ def test_voided_grant_gives_back_what_was_set_aside(void: Callable[[Installation
     void(installation, Grant.objects.select_related("agent__team").get())
     assert Grant.objects.get().state == GrantState.REVOKED
     assert nothing_is_set_aside()
+
+
+def test_grant_that_ran_out_gives_back_what_was_set_aside() -> None:
+    installation = build()
+    action_id, digest, executor = hand_over(installation)
+    later = sql.now() + HANDED_OVER_LIFE
+    assert give_back_unused(by=System("test"), now=later) == 0
+    expire_grant(grant=Grant.objects.select_related("agent__team").get(), by=System("test"), now=later)
+    assert [give_back_unused(by=System("test"), now=later) for _ in range(2)] == [1, 0]
+    assert nothing_is_set_aside()
+    with pytest.raises(Expired):
+        gateway.redeem(principal=executor, action_id=action_id, key="late", digest=digest, clock=lambda: later)
+
+
+def test_what_waits_for_people_or_was_redeemed_keeps_what_was_set_aside() -> None:
+    installation = build()
+    action_id, digest, executor = hand_over(installation)
+    apply_document(text=HELD_NOW, by=installation.admin, now=sql.now(), dry_run=False)
+    with pytest.raises(ReviewRequired):
+        gateway.redeem(principal=executor, action_id=action_id, key="first", digest=digest)
+    assert Grant.objects.get().state == GrantState.REVOKED
+    assert give_back_unused(by=System("test"), now=sql.now()) == 0
+    request, reviewer = ApprovalRequest.objects.get(), User.objects.get(username="talent-reviewer")
+    told = {"verdict": "approve", "digest": digest, "comment": "", "by": reviewer, "now": sql.now()}
+    vote(request_id=request.pk, revision=1, **told)
+    assert give_back_unused(by=System("test"), now=sql.now()) == 0
+    gateway.redeem(principal=executor, action_id=action_id, key="second", digest=digest)
+    assert give_back_unused(by=System("test"), now=sql.now()) == 0
+    assert Reservation.objects.get().state == ReservationState.HELD
 
 
 def test_withdrawn_after_it_was_held_again_gives_back_what_was_set_aside() -> None:

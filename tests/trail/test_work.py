@@ -49,6 +49,7 @@ TASKS: dict[str, timedelta] = {
     "delivery.give_up_old": timedelta(days=30),
     "delivery.prune": timedelta(days=60),
     "delivery.send": timedelta(0),
+    "operating.give_back_unused": timedelta(0),
     "operating.replay": timedelta(0),
     "policies.prune_admissions": timedelta(days=400),
     "policies.watch_triggers": timedelta(0),

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from approvals import operations
-from approvals.models import Queue
+from approvals.operations.queues import QUEUES_LOCK
 from approvals.routing import parse_matches
 from approvals.templates import TEMPLATES
-from audit.refusals import Conflict, invalid
+from audit import sql
+from audit.refusals import invalid
 from controlplane.apply.reading import text_list, yes_or_no
 from controlplane.apply.sections.base import Applying, Entries, Part, each
 from registry.amounts import AmountInvalid, Money, parse_money
@@ -84,10 +85,9 @@ def _read() -> dict[str, Any]:
     return dict(sorted(operations.queue_documents().items()))
 
 
-def _hold(entries: Entries) -> None:
-    """Hold the rows, as saving a queue does; asks that put requests into them do not wait for it."""
-    rows = Queue.objects.filter(slug__in=entries).order_by("pk").select_for_update(no_key=True)
-    list(rows.values_list("pk", flat=True))
+def _hold(_: Entries) -> None:
+    """Keep others from writing queues; asks that put requests into them do not wait for it."""
+    sql.advisory_lock(QUEUES_LOCK)
 
 
 def _with_targets_first(entries: Entries) -> Iterator[tuple[str, Any]]:
@@ -112,8 +112,6 @@ def _write(entries: Entries, applying: Applying) -> None:
         if given == {**_NEW, **applying.present.get(slug, {})} and slug in applying.present:
             continue  # what changes nothing needs no right to change it
         with applying.entry(slug):
-            if slug not in applying.present and Queue.objects.filter(slug=slug).exists():
-                raise Conflict(f"Somebody else created the queue {slug} in the meantime.")
             if "reviewers" not in given:
                 raise invalid("/reviewers", "missing", "A new queue needs “reviewers”.")
             operations.save_queue(

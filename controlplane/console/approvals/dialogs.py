@@ -98,6 +98,7 @@ class HeldDialog(Dialog):
 
     row: ApprovalRequest
     form_class: ClassVar[type[forms.Form]] = Seen
+    stale_words = "Read the present revision, with what changed."
 
     def initial(self) -> dict[str, Any]:
         """Carry the revision that the page showed."""

@@ -116,9 +116,7 @@ class CreateBudget(Dialog):
         document = {**_terms(data), **({_ORGANISATION: True} if kind == _ORGANISATION else {kind: name})}
         if data["task"]:
             document["task"] = data["task"]
-        if Budget.objects.filter(slug=data["slug"]).exists():
-            raise invalid("/slug", "taken", "There is a budget of this name.")
-        save_budget(slug=data["slug"], document=document, by=self.user, now=self.now)
+        save_budget(slug=data["slug"], document=document, by=self.user, now=self.now, fresh=True)
         return Done(f"The budget {data['slug']} is saved.", list_of(Budget))
 
 

@@ -12,8 +12,7 @@ from django.db import connection, transaction
 
 from approvals.models import Queue
 from approvals.operations import save_queue
-from audit import sql
-from controlplane.apply import DocumentRefused, Plan, apply_document
+from controlplane.apply import Plan, apply_document
 from registry import operations
 from registry.models import Agent, AgentTransfer, Team
 from tests.controlplane.apply.conftest import signs
@@ -156,28 +155,12 @@ def test_a_queue_keeps_what_was_saved_meanwhile(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_a_queue_that_was_created_meanwhile_is_not_written_over(world: World) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer: the document begins after it")
-    held = Event()
-
-    def first() -> None:
-        with transaction.atomic():
-            # What the document waits for in the midst of it, after everything was read.
-            sql.advisory_lock(operations.agent_lock(world.agent.pk))
-            held.set()
-            _wait_for_a_waiter()
-            _queue(world, quorum=3)
-
-    def then() -> Plan:
-        assert held.wait(WAIT)
-        text = "agents: {job-applier: {purpose: P}}\nqueues: {outreach: {reviewers: [talent]}}"
-        return apply_document(text=text, by=world.admin, now=NOW)
-
-    outcomes = at_once(first, then)
-    assert raised(outcomes) == [DocumentRefused]
-    assert "in the meantime" in str(outcomes[1].located)
-    assert (Queue.objects.get().quorum, Agent.objects.get().purpose) == (3, "")
+def test_a_queue_that_was_created_meanwhile_keeps_what_the_document_does_not_name(world: World) -> None:
+    text = "queues: {outreach: {ttl: 2h, reviewers: [talent]}}"
+    plan = applied_while(text, lambda: _queue(world, quorum=3), world)
+    assert [change.sign for change in plan.changes] == ["~"]
+    queue = Queue.objects.get()
+    assert (queue.quorum, queue.ttl_seconds) == (3, 7200)
 
 
 @pytest.mark.slow

@@ -129,6 +129,9 @@ def test_a_vote_on_an_older_revision_is_told_what_arrived(scene: Scene, visit: V
     opened = client.get(f"{page_of(request, 'approve')}?revision=1&digest={old['digest']}")
     assert opened.status_code == 412
     assert "Revision 2 arrived while you read." in opened.content.decode()
+    late = send(client, request, "edit", **{**edited(request, subject="Mine was late"), **old})
+    assert late.status_code == 412
+    assert "Mine was late" in dict(late.context["not_saved"])["Payload"]
     assert not Vote.objects.exists()
 
 
