@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
+# As long as Playwright waits for actions: on a busy machine a page takes its time.
+_PATIENCE_MS = 30_000
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -50,6 +52,7 @@ def page(*, width: int = 1440, height: int = 900, dark: bool = False, errors_exp
     complaints: list[str] = []
     with sync_playwright() as playwright, _orm_beside_playwright():
         browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        expect.set_options(timeout=_PATIENCE_MS)
         opened = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
         opened.on("pageerror", lambda error: complaints.append(f"script: {error}"))
         opened.on(
@@ -61,6 +64,12 @@ def page(*, width: int = 1440, height: int = 900, dark: bool = False, errors_exp
         finally:
             browser.close()
     assert complaints == []
+
+
+def press(opened: Page, key: str) -> None:
+    """Press a key on a page whose scripts listen: before it has loaded, keys are lost."""
+    opened.wait_for_load_state()
+    opened.keyboard.press(key)
 
 
 def _is_complaint(said: ConsoleMessage, errors_expected: bool) -> bool:

@@ -15,8 +15,12 @@ from hypothesis import HealthCheck, settings
 
 from audit import triggers
 
-settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same cases in each run of the same code, so that what is red is red for everybody; `explore` draws new ones.
+settings.register_profile(
+    "default", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("long", settings.get_profile("default"), max_examples=1_000)
+settings.register_profile("explore", settings.get_profile("long"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

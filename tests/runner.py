@@ -131,7 +131,7 @@ def main(arguments: Sequence[str]) -> int:
     options, chosen = parser.parse_known_args(arguments)
     # Whoever ends the run shall not leave a database server behind.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="cp-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="cp-test-", ignore_cleanup_errors=True) as folder:
         suite = Suite(Path(folder), "long" if options.all else "default")
         if chosen:
             _run_chosen(suite, chosen, options.engine)
@@ -224,7 +224,7 @@ def _quick_folder() -> Iterator[tuple[str, ...]]:
     if not _is_quick():
         yield ()
         return
-    with tempfile.TemporaryDirectory(prefix="cp-test-", dir=_MEMORY) as folder:
+    with tempfile.TemporaryDirectory(prefix="cp-test-", dir=_MEMORY, ignore_cleanup_errors=True) as folder:
         yield (f"--basetemp={folder}/files",)
 
 

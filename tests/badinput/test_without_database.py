@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,17 +15,11 @@ from tests.badinput.routes import READING, WRITING, Route, every_route
 from tests.badinput.samples import NOWHERE, SAMPLES
 from tests.controlplane.api.callers import agent, person
 from tests.controlplane.api.scene import Scene
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
 ROUTES = sorted({*every_route(WRITING), *every_route(READING)})
-
-
-def _refusing_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _with_refused_connection(call: Callable[[], Any]) -> Any:
@@ -35,7 +28,7 @@ def _with_refused_connection(call: Callable[[], Any]) -> Any:
     known = connections.settings["default"]
     gone = {
         **known, "ENGINE": "django.db.backends.postgresql", "NAME": "gone", "HOST": "127.0.0.1",
-        "PORT": _refusing_port(), "USER": "x", "PASSWORD": "x", "OPTIONS": {"connect_timeout": 2},
+        "PORT": free_port(), "USER": "x", "PASSWORD": "x", "OPTIONS": {"connect_timeout": 2},
     }  # fmt: skip
 
     def run() -> None:

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 from controlplane import environment as settings_environment
 from controlplane.supervisor import plans
 from tests.benchmarks import load, script
+from tests.ports import free_port
 from tests.postgres import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,16 +45,10 @@ def _environment(home: Path, url: str, port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def served(url: str, home: Path) -> Iterator[tuple[int, list[str]]]:
     """Build the world in a fresh database and serve it; yield the port and the agents' keys."""
-    port = _free_port()
+    port = free_port()
     environment = _environment(home, url, port)
     prepare = "from controlplane import environment, keyring; keyring.ensure(environment.read())"
     subprocess.run([sys.executable, "-c", prepare], cwd=ROOT, env=environment, check=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_SECONDS = 300
@@ -68,9 +69,7 @@ def _answers(port: int) -> bool:
 
 def main() -> None:
     """Measure and print."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="start-") as folder:
         tree = copy_of_the_tree(Path(folder))
         home = Path(folder) / "home"

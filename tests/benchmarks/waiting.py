@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import load
-from tests.benchmarks.decisions import ROOT, _environment, _free_port, _requests, served
+from tests.benchmarks.decisions import ROOT, _environment, _requests, served
+from tests.ports import free_port
 from tests.postgres import postgres
 
 WAITERS, WOKEN, ROUNDS, CONNECTIONS = 1_000, 50, 3, 16
@@ -61,7 +62,7 @@ def hold(keys: list[str]) -> list[dict[str, str]]:
 @contextlib.contextmanager
 def lane(url: str, home: Path) -> Iterator[tuple[int, int]]:
     """Run the lane beside a served world; yield its port and its process id."""
-    port = _free_port()
+    port = free_port()
     environment = {**_environment(home, url, port - 1), "CONTROLPLANE_LANE_PORT": str(port)}
     process = subprocess.Popen([sys.executable, "-m", "controlplane.lane"], cwd=ROOT, env=environment)
     try:

@@ -1,6 +1,6 @@
 """One of several processes that spend from the same budgets: ``python -m tests.costs.racer ORDER``.
 
-It says ``ready``, waits for a line, does what the order says, and prints what it saw as JSON.
+It says ``ready`` and waits for a line, once or twice, does what the order says, and prints what it saw as JSON.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ from tests.world import INSTALLATION, NOW  # noqa: E402
 CENT = NANO // 100
 
 
+def together() -> None:
+    """Wait until every other process is as far."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
 def reserve_only(agent: Agent, tries: int) -> int:
     """Reserve five cents again and again; return how often it was admitted."""
     admitted = 0
@@ -38,10 +44,12 @@ def reserve_only(agent: Agent, tries: int) -> int:
 
 
 def reserve_naively(agent: Agent, tries: int) -> int:
-    """The twin: reads the period, compares, and writes the sum back."""
+    """The twin: reads the period, compares, and writes the sum back; nobody writes before everybody read once."""
     admitted = 0
-    for _ in range(tries):
+    for number in range(tries):
         row = BudgetPeriod.objects.get()
+        if number == 0:
+            together()
         if row.settled_nanousd + row.reserved_nanousd + 5 * CENT <= NANO:
             BudgetPeriod.objects.filter(pk=row.pk).update(reserved_nanousd=row.reserved_nanousd + 5 * CENT)
             admitted += 1
@@ -74,8 +82,7 @@ def main() -> None:
     order: dict[str, Any] = json.loads(sys.argv[1])
     agent = Agent.objects.select_related("team").get(slug=order["agent"])
     connection.ensure_connection()
-    print("ready", flush=True)
-    sys.stdin.readline()
+    together()
     print(json.dumps(JOBS[order["job"]](agent, order["tries"])))
 
 

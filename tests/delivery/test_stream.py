@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import redis
 from django.db import transaction
 
 from audit.models import Seal
@@ -25,6 +26,14 @@ from tests.world import World
 KIND = "run.ingested"
 
 
+def _listens(url: str) -> bool:
+    try:
+        with broker(url) as client:
+            return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real broker, for the tests of this file."""
@@ -35,6 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )  # fmt: skip
     try:
         eventually(socket.exists)
+        eventually(lambda: _listens(f"unix://{socket}"))
         yield f"unix://{socket}"
     finally:
         server.kill()

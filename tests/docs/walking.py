@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.docs.blocks import ROOT, Block, blocks
+from tests.ports import free_port
 
 _DOCUMENTED = "127.0.0.1:8000"
 # Read by people or by tests of their own (`test_words`), not run here.
@@ -133,9 +133,7 @@ class Walk:
 def reader(folder: Path) -> Iterator[Walk]:
     """Yield a reader in an empty folder with a free port."""
     (folder / "manage.py").symlink_to(ROOT / "manage.py")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
     walk = Walk(folder, port)
     walk.environment = {

@@ -21,7 +21,7 @@ from costs.operations import pause_spent
 from registry.models import Agent, AgentKey, Team
 from registry.operations import issue_key
 from tests.controlplane.api.callers import Caller, agent
-from tests.faults.stage import DOCUMENT, FORM, MAIL, NOTE, READ, SCOPES, Stage, edit
+from tests.faults.stage import FORM, MAIL, NOTE, READ, SCOPES, Stage, edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ def _change_run(stage: Stage) -> Prepared:
 def _apply(stage: Stage) -> Prepared:
     """The command, which has no status: what it raises is what a shell would see."""
     number = int(Team.objects.get().name.removeprefix("Talent ")) + 1
-    text = DOCUMENT.read_text(encoding="utf-8").replace("units: 1000000,", f"units: {1_000_000 + number},")
+    text = stage.document.replace("units: 1000000,", f"units: {1_000_000 + number},")
     text = text.replace("100000.00", f"{100_000 + number}.00").replace("Talent 5000,", f"Talent {number},")
     text = text.replace("agents:\n", f"  verb.n{number}: {{capability: read}}\nagents:\n", 1)
     text = text.replace("ttl: 24h", f"ttl: {number}m")

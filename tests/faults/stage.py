@@ -53,6 +53,7 @@ class Stage:
     executor: Caller
     reviewer: Caller
     second: Caller
+    document: str
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def name(self) -> str:
@@ -121,7 +122,9 @@ def build(admin: User | None = None) -> Stage:
     make_person("talent-lead", Role.OWNER, now=now)
     reviewer = make_person("talent-reviewer", Role.REVIEWER, now=now)
     second = make_person("second-reviewer", Role.REVIEWER, now=now)
-    apply_document(text=DOCUMENT.read_text(encoding="utf-8"), by=admin, now=now, dry_run=False)
+    # It is about noon where the budgets count: no day and no month ends while one looks what a statement does.
+    document = DOCUMENT.read_text(encoding="utf-8").replace("zone: UTC", f"zone: Etc/GMT{now.hour - 12:+d}")
+    apply_document(text=document, by=admin, now=now, dry_run=False)
     keys = [
         issue_key(
             agent=Agent.objects.get(slug=slug), environment="production", scopes=SCOPES, by=admin, now=now
@@ -129,7 +132,7 @@ def build(admin: User | None = None) -> Stage:
         for slug in ("job-applier", "form-filler")
     ]  # fmt: skip
     stage = Stage(
-        admin, keys[0], keys[1], agent(keys[0]), agent(keys[1]), person(reviewer), person(second),
+        admin, keys[0], keys[1], agent(keys[0]), agent(keys[1]), person(reviewer), person(second), document,
     )  # fmt: skip
     # Whoever speaks for the first time has more written down than afterwards, and caches fill.
     assert stage.ask(**NOTE)["effect"] == "allow"

@@ -19,7 +19,8 @@ from tests.faults import outside
 from tests.faults.killing import judge, report, telling
 from tests.faults.stories import Caller
 from tests.faults.test_statements import SEED
-from tests.setup.processes import ROOT, eventually, free_port, needs_proc, none_left, noted
+from tests.ports import free_port
+from tests.setup.processes import ROOT, eventually, needs_proc, none_left, noted
 from tests.setup.test_up import Installation
 
 KILLS = 15

@@ -203,11 +203,12 @@ def test_a_pause_and_a_policy_are_seen_by_the_very_next_ask(
         finally:
             connection.close()
 
-    order = {"key": installation.key, "body": FORM, "seconds": 30 if job == "ask_until_denied" else 1}
+    order = {"key": installation.key, "body": FORM, "seconds": 30 if job == "ask_until_denied" else 5}
     stopper = threading.Thread(target=stop_soon)
     stopper.start()
     seen = crew.run(job, [order] * scale.crew)
     stopper.join()
+    assert stopped, "it was not stopped"
     late = [effect for one in seen for begun, effect in one if begun > stopped[0]]
     if job == "naive_pause":
         assert "allow" in late

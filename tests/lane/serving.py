@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.engines import subprocess_environment
-from tests.setup.processes import ROOT, eventually, free_port
+from tests.ports import free_port
+from tests.setup.processes import ROOT, eventually
 
 
 @dataclass(frozen=True, slots=True)

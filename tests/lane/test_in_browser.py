@@ -13,7 +13,7 @@ from audit import operations as trail
 from audit import sql
 from registry.models import User
 from tests.approvals.steps import FORM, ask, hold_mail
-from tests.browser import page, picture
+from tests.browser import page, picture, press
 from tests.controlplane.console.axe import violations
 from tests.controlplane.console.people import log_in
 from tests.journeys.installation import Installation, build
@@ -39,10 +39,11 @@ def lane(live_server: LiveServer, installation: Installation, settings: Any) -> 
 
 def _opened(opened: Page, server: LiveServer, username: str, path: str) -> None:
     log_in(opened, server, User.objects.get(username=username))
-    with opened.expect_request(lambda request: "/events" in request.url):
+    # Not the answer to the page behind the log-in.
+    opened.goto("about:blank")
+    # The lane answers once it listens for the person.
+    with opened.expect_response(lambda answer: "/events" in answer.url and answer.status == 200):
         opened.goto(f"{server.url}{path}")
-    # Connected: the lane has sent its first sign of life.
-    opened.evaluate("() => new Promise((done) => setTimeout(done, 500))")
 
 
 def _seal() -> None:
@@ -57,21 +58,21 @@ def test_what_is_held_appears_on_live_and_space_pauses(
         assert "Nothing has arrived yet" in opened.inner_text("main")
         hold_mail(installation)
         _seal()
-        opened.wait_for_selector("#cp-arriving tbody tr", timeout=10_000)
+        opened.wait_for_selector("#cp-arriving tbody tr")
         assert "email.send" in opened.inner_text("#cp-arriving tbody")
         picture(opened, "live")
         assert violations(opened) == []
 
         opened.click("h1, main", position={"x": 5, "y": 5})
-        opened.keyboard.press("Space")
+        press(opened, "Space")
         assert opened.inner_text("#cp-pause") == "Go on"
         hold_mail(installation, "second")
         _seal()
-        opened.wait_for_selector(".cp-new:not([hidden])", timeout=10_000)
+        opened.wait_for_selector(".cp-new:not([hidden])")
         assert opened.inner_text(".cp-new") == "1 new"
         assert opened.locator("#cp-arriving tbody tr").count() == 1
-        opened.keyboard.press("Space")
-        opened.wait_for_function("document.querySelectorAll('#cp-arriving tbody tr').length === 2", timeout=10_000)
+        press(opened, "Space")
+        opened.wait_for_function("document.querySelectorAll('#cp-arriving tbody tr').length === 2")
         assert opened.locator(".cp-new:not([hidden])").count() == 0
 
 
@@ -82,10 +83,10 @@ def test_rows_do_not_move_under_the_pointer(lane: Served, live_server: LiveServe
         opened.hover("#cp-arriving tbody tr")
         hold_mail(installation)
         _seal()
-        opened.wait_for_selector(".cp-new:not([hidden])", timeout=10_000)
+        opened.wait_for_selector(".cp-new:not([hidden])")
         assert opened.locator("#cp-arriving tbody tr").count() == 1
         opened.hover("h1")
-        opened.wait_for_function("document.querySelectorAll('#cp-arriving tbody tr').length === 2", timeout=10_000)
+        opened.wait_for_function("document.querySelectorAll('#cp-arriving tbody tr').length === 2")
 
 
 def test_a_flood_becomes_counts(lane: Served, live_server: LiveServer, installation: Installation) -> None:
@@ -106,16 +107,16 @@ def test_lists_and_home_hear_of_a_held_action(
         _opened(opened, live_server, "talent-reviewer", "/approvals/approvalrequest/")
         hold_mail(installation)
         _seal()
-        opened.wait_for_selector(".cp-new:not([hidden])", timeout=10_000)
+        opened.wait_for_selector(".cp-new:not([hidden])")
         assert opened.inner_text(".cp-new") == "1 new"
-        opened.keyboard.press(".")
+        press(opened, ".")
         opened.wait_for_function("document.querySelectorAll('.cp-list tbody tr').length === 2")
 
         _opened(opened, live_server, "talent-reviewer", "/home/")
         assert opened.locator(".cp-needs li").count() == 2
         hold_mail(installation, "third")
         _seal()
-        opened.wait_for_function("document.querySelectorAll('.cp-needs li').length === 3", timeout=10_000)
+        opened.wait_for_function("document.querySelectorAll('.cp-needs li').length === 3")
 
 
 def test_a_lane_that_goes_away_is_said_and_forgiven(
@@ -126,6 +127,6 @@ def test_a_lane_that_goes_away_is_said_and_forgiven(
         assert opened.locator("#cp-paused:not([hidden])").count() == 0
         lane.process.terminate()
         lane.process.wait(timeout=30)
-        opened.wait_for_selector("#cp-paused:not([hidden])", timeout=15_000)
+        opened.wait_for_selector("#cp-paused:not([hidden])")
         assert opened.inner_text("#cp-paused") == "Updates paused. This page looks again every 30 s."
         assert opened.locator("h1").is_visible()

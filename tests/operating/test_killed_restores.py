@@ -19,7 +19,8 @@ from tests.operating.test_backup import (  # noqa: F401 - fixtures
     installation,
     place,
 )
-from tests.setup.processes import ROOT, free_port
+from tests.ports import free_port
+from tests.setup.processes import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

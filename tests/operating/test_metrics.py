@@ -170,7 +170,7 @@ class TestWhatIsTold:
                 )
             return []
 
-        monkeypatch.setattr(readings, "LONGEST_SECONDS", 0.1)
+        monkeypatch.setattr(readings, "LONGEST_SECONDS", 1.0)
         broken = Readings({"endless": endless, "trail": readings.trail}, kept_seconds=0)  # type: ignore[dict-item]
         monkeypatch.setattr("controlplane.operating.metrics.page._readings", broken)
         told = text_of(client)

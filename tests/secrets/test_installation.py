@@ -88,14 +88,14 @@ def call(base: str, key: str, token: str = "") -> None:
     """Use the secrets as they are meant, and as they are not; `token` opens the metrics."""
     body = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply"}}
     proof = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
-    asked = httpx.post(f"{base}/api/v1/actions", json=body, headers=proof)
+    asked = httpx.post(f"{base}/api/v1/actions", json=body, headers=proof, timeout=60)
     assert json.loads(asked.text)["effect"] == "allow"
     # In places where no key belongs.
-    assert httpx.get(f"{base}/api/v1/self", params={"key": key}).status_code == 401
-    assert httpx.get(f"{base}/{key}/").status_code in {302, 404}
+    assert httpx.get(f"{base}/api/v1/self", params={"key": key}, timeout=60).status_code == 401
+    assert httpx.get(f"{base}/{key}/", timeout=60).status_code in {302, 404}
     if token:
-        assert httpx.get(f"{base}/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 200
-    with httpx.Client(base_url=base) as client:
+        assert httpx.get(f"{base}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=60).status_code == 200
+    with httpx.Client(base_url=base, timeout=60) as client:
         client.get("/login/")
         form = {"username": PASSWORD, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         assert client.post("/login/", data=form, headers={"Referer": f"{base}/login/"}).status_code < 500

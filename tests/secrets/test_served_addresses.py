@@ -14,9 +14,10 @@ import pytest
 from controlplane.supervisor.plans import find_broker
 from tests.docs.walking import reader
 from tests.operating.elsewhere import with_programs
+from tests.ports import free_port
 from tests.postgres import _package, postgres
 from tests.secrets.test_installation import COMPANY, PASSWORD, PEOPLE, call, places, run
-from tests.setup.processes import eventually, free_port, needs_proc
+from tests.setup.processes import eventually, needs_proc
 
 
 @contextlib.contextmanager
@@ -82,12 +83,14 @@ def test_no_password_of_an_address_leaves_the_environment(tmp_path: Path) -> Non
         assert sum(name.startswith("command line") for name in looked) >= 3
         # The broker goes away: whoever needs it complains.
         server.kill()
-        answer = eventually(lambda: found if (found := httpx.get(f"{base}/readyz")).status_code == 503 else None)
+        answer = eventually(
+            lambda: found if (found := httpx.get(f"{base}/readyz", timeout=60)).status_code == 503 else None
+        )
         said["/readyz"] = answer.text
         assert answer.json()["parts"]["broker"]["state"] == "unavailable"
         eventually(lambda: "refused" in (walk.folder / "up.log").read_text())
-        said["/metrics"] = httpx.get(f"{base}/metrics").text
-        said["a page"] = httpx.get(f"{base}/login/").text
+        said["/metrics"] = httpx.get(f"{base}/metrics", timeout=60).text
+        said["a page"] = httpx.get(f"{base}/login/", timeout=60).text
         said["log"] = (walk.folder / "up.log").read_text()
         said["arguments of pg_dump"] = (tmp_path / "bin" / "arguments").read_text()
     assert "--format=custom" in said["arguments of pg_dump"]

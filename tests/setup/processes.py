@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="counts processes by /proc")
 
 
-def eventually(ask: Callable[[], Value], *, seconds: float = 20.0) -> Value:
+def eventually(ask: Callable[[], Value], *, seconds: float = 60.0) -> Value:
     """Ask again until the answer is truthy; fail after that long."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
@@ -50,13 +49,6 @@ def noted(home: Path) -> dict[str, int]:
         return {entry["name"]: entry["pid"] for entry in json.loads((home / "run" / "processes.json").read_text())}
     except FileNotFoundError:
         return {}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """A supervisor of toy processes, run by the tests as a program: ``supervise.py HOME``.
 
 ``steady`` has a child of its own that ignores SIGTERM, as web servers and workers have children; ``slow`` takes a
-moment to finish its work; ``broker`` notes when it was told to end.
+moment to finish its work, or as many seconds as ``slow.takes`` says; ``broker`` notes when it was told to end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ time.sleep(600)
 _SLOW = """
 import pathlib, signal, time
 def finish(*_):
-    time.sleep(0.7); pathlib.Path("slow.done").touch(); raise SystemExit
+    takes = pathlib.Path("slow.takes")
+    time.sleep(float(takes.read_text()) if takes.exists() else 0.7); pathlib.Path("slow.done").touch(); raise SystemExit
 signal.signal(signal.SIGTERM, finish)
 pathlib.Path("slow.works").touch()
 time.sleep(600)
@@ -39,7 +40,7 @@ def main(folder: Path) -> None:
     """Supervise until told to end."""
     programs = {"broker": _BROKER, "steady": _STEADY, "slow": _SLOW}
     plans = [
-        Plan(name=name, command=(sys.executable, "-c", program), folder=folder, patience_seconds=10)
+        Plan(name=name, command=(sys.executable, "-c", program), folder=folder, patience_seconds=60)
         for name, program in programs.items()
     ]
     with home.occupy(folder):

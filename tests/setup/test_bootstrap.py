@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -51,9 +50,8 @@ def _install(project: Path, lock: str) -> None:
 
 def test_installed_lock_is_used_at_once(project: Path) -> None:
     _install(project, "requirements.lock")
-    began = time.monotonic()
+    # Without pip in its environment, whatever wanted to install would fail.
     done = _run(project, "up", "with space")
-    assert time.monotonic() - began < 1
     assert done.stdout.split() == [str(project / ".venv"), "up", "with", "space"]
     assert done.stderr == ""
 

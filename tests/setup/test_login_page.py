@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser import page
@@ -15,5 +16,4 @@ def test_login_page_loads_without_complaints(live_server: LiveServer) -> None:
         opened.fill("input[name=username]", "nobody")
         opened.fill("input[name=password]", "nothing")
         opened.keyboard.press("Enter")
-        opened.wait_for_load_state("networkidle")
-        assert "correct" in opened.inner_text("body")
+        expect(opened.locator("body")).to_contain_text("correct")

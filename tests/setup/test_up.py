@@ -19,7 +19,8 @@ from celery import Celery
 
 from controlplane import environment
 from controlplane.addresses import celery_url
-from tests.setup.processes import ROOT, alive, eventually, free_port, needs_proc, none_left, noted
+from tests.ports import free_port
+from tests.setup.processes import ROOT, alive, eventually, needs_proc, none_left, noted
 
 pytestmark = [needs_proc, pytest.mark.installation, pytest.mark.alone]
 
@@ -58,7 +59,7 @@ class Installation:
         command = [sys.executable, "manage.py", "up"]
         log = (self.home.parent / "up.log").open("a")
         process = subprocess.Popen(command, cwd=ROOT, env=self.variables, stdout=log, stderr=log, text=True)
-        eventually(lambda: process.poll() is not None or self.said("ready: "), seconds=60)
+        eventually(lambda: process.poll() is not None or self.said("ready: "), seconds=120)
         assert process.poll() is None, self.log()
         return process
 
@@ -91,12 +92,12 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) -> None:
     running = installation.up()
 
-    login = httpx.get(f"{installation.url}/login/")
+    login = httpx.get(f"{installation.url}/login/", timeout=60)
     assert login.status_code == 200
     assets = re.findall(r'(?:href|src)="(/static/[^"]+)"', login.text)
     assert assets
-    assert {httpx.get(installation.url + path).status_code for path in assets} == {200}
-    assert "immutable" in httpx.get(installation.url + assets[0]).headers["Cache-Control"]
+    assert {httpx.get(installation.url + path, timeout=60).status_code for path in assets} == {200}
+    assert "immutable" in httpx.get(installation.url + assets[0], timeout=60).headers["Cache-Control"]
     assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", login.text).replace("http-equiv", "")
 
     again = subprocess.run(
@@ -112,11 +113,11 @@ def test_up_serves_heals_and_ends_without_a_trace(installation: Installation) ->
         before = noted(installation.home)[name]
         os.kill(before, signal.SIGKILL)
         eventually(lambda name=name, before=before: noted(installation.home).get(name) not in {None, before})
-    eventually(installation.worker_answers, seconds=40)
-    eventually(lambda: _ready(installation), seconds=20)
+    eventually(installation.worker_answers)
+    eventually(lambda: _ready(installation))
 
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=40) == 0
+    assert running.wait(timeout=60) == 0
     assert installation.alive() == []
 
 
@@ -124,7 +125,7 @@ def test_second_start_is_quick_and_names_no_password(installation: Installation)
     first = installation.up()
     assert installation.log().count("one-time password") == 1
     first.send_signal(signal.SIGTERM)
-    first.wait(timeout=40)
+    first.wait(timeout=60)
     (installation.home.parent / "up.log").unlink()
 
     began = time.monotonic()
@@ -135,7 +136,7 @@ def test_second_start_is_quick_and_names_no_password(installation: Installation)
     eventually(installation.worker_answers)
     second.kill()
     second.wait()
-    eventually(lambda: installation.alive() == [], seconds=5)
+    eventually(lambda: installation.alive() == [])
 
 
 def test_up_on_a_taken_port_says_so(installation: Installation) -> None:

@@ -13,7 +13,7 @@ from controlplane.console.admins import list_of, page_of
 from registry.models import KillSwitch
 from registry.operations import set_shortcuts
 from runs.models import Failure, Run
-from tests.browser import page
+from tests.browser import page, press
 from tests.controlplane.console.crowd import multiply
 from tests.controlplane.console.everywhere import places
 from tests.controlplane.console.full import make_full_scene
@@ -46,19 +46,19 @@ def test_the_whole_console_by_single_keys_and_the_palette(full: Scene, live_serv
             ("r", list_of(Run)),
             ("h", "/home/"),
         ):
-            opened.keyboard.press("g")
-            opened.keyboard.press(key)
+            press(opened, "g")
+            press(opened, key)
             expect(opened).to_have_url(f"{live_server.url}{url}")
 
         go(opened, live_server, f"{list_of(Run)}?show=failed")
-        opened.keyboard.press("j")
-        opened.keyboard.press("j")
+        press(opened, "j")
+        press(opened, "j")
         second = opened.locator(".cp-list tbody tr").nth(1)
         expect(second).to_have_class(re.compile("cp-at"))
-        opened.keyboard.press("x")
+        press(opened, "x")
         expect(second).to_have_class(re.compile("cp-picked"))
         expect(opened.locator("#cp-live")).to_have_text("1 picked")
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(opened).to_have_url(re.compile(r"/runs/run/[0-9a-f-]+/"))
         # The way up leads to the list as it was, and Back to the row that was opened.
         expect(opened.locator(".cp-up")).to_have_attribute("href", ends_with(f"{list_of(Run)}?show=failed"))
@@ -66,37 +66,37 @@ def test_the_whole_console_by_single_keys_and_the_palette(full: Scene, live_serv
         expect(opened).to_have_url(ends_with("?show=failed"))
         expect(opened.locator(".cp-list tbody tr").nth(1)).to_have_class(re.compile("cp-at"))
 
-        opened.keyboard.press("/")
+        press(opened, "/")
         expect(opened.locator("#searchbar")).to_be_focused()
         opened.keyboard.type("?jgh")
         expect(opened.locator("#searchbar")).to_have_value("?jgh")
         expect(opened.locator("#cp-keys")).to_be_hidden()
-        opened.keyboard.press("Control+k")
+        press(opened, "Control+k")
         expect(opened.locator("#cp-term")).to_be_focused()
         opened.keyboard.type("job-app")
         hit = opened.locator("#cp-hits").get_by_role("link", name="job-applier").first
         expect(hit).to_be_visible()
-        opened.keyboard.press("ArrowDown")
+        press(opened, "ArrowDown")
         expect(hit).to_be_focused()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(opened).to_have_url(f"{live_server.url}{page_of(full.world.agent)}")
 
         time = opened.locator("main time").first
         relative = time.text_content()
-        opened.keyboard.press("t")
+        press(opened, "t")
         expect(time).to_have_text(re.compile("UTC"))
         opened.reload()
         expect(opened.locator("main time").first).to_have_text(re.compile("UTC"))
-        opened.keyboard.press("t")
+        press(opened, "t")
         expect(opened.locator("main time").first).not_to_have_text(re.compile("UTC$"))
         assert relative
-        opened.keyboard.press("?")
+        press(opened, "?")
         expect(opened.locator("#cp-keys")).to_be_visible()
-        opened.keyboard.press("Escape")
+        press(opened, "Escape")
         dark = opened.locator("html.dark")
         expect(dark).to_have_count(0)
-        opened.keyboard.press("Control+e")
-        opened.keyboard.press("Control+e")
+        press(opened, "Control+e")
+        press(opened, "Control+e")
         expect(opened.locator("html")).to_have_class(re.compile("dark|light"))
 
 
@@ -106,40 +106,40 @@ def test_single_keys_are_silent_for_whoever_turned_them_off(full: Scene, live_se
         log_in(opened, live_server, full.world.admin)
         go(opened, live_server, list_of(Run))
         for key in ("?", "j", "/", "g", "h"):
-            opened.keyboard.press(key)
+            press(opened, key)
         expect(opened.locator("#cp-keys")).to_be_hidden()
         expect(opened.locator("tr.cp-at")).to_have_count(0)
         expect(opened).to_have_url(f"{live_server.url}{list_of(Run)}")
-        opened.keyboard.press("Control+k")
+        press(opened, "Control+k")
         expect(opened.locator("#cp-palette")).to_be_visible()
 
 
 def test_a_dialog_takes_the_focus_keeps_it_and_gives_it_back(full: Scene, live_server: LiveServer) -> None:
     with page() as opened:
         log_in(opened, live_server, full.world.admin)
-        opened.keyboard.press("Tab")
+        press(opened, "Tab")
         expect(opened.get_by_role("link", name="Skip to content")).to_be_focused()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(opened.locator("#content")).to_be_focused()
         button = opened.get_by_role("link", name="Pause everything…")
         button.focus()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         window = opened.get_by_role("dialog", name="Pause everything?")
         expect(window.get_by_label("Reason")).to_be_focused()
         for _ in range(8):
-            opened.keyboard.press("Tab")
+            press(opened, "Tab")
             assert opened.evaluate(
                 "document.activeElement.closest('dialog') !== null || document.activeElement === document.body"
             )
-        opened.keyboard.press("Escape")
+        press(opened, "Escape")
         expect(window).to_be_hidden()
         expect(button).to_be_focused()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(window.get_by_label("Reason")).to_be_focused()
         opened.keyboard.type("A drill")
-        opened.keyboard.press("Tab")
+        press(opened, "Tab")
         opened.keyboard.type("pause everything")
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(opened.get_by_text("Everything is paused", exact=False).first).to_be_visible()
         expect(opened.locator("#cp-live")).to_contain_text("Everything is paused.")
     assert KillSwitch.objects.in_force().filter(scope="all").count() == 1
@@ -195,5 +195,5 @@ def test_new_rows_are_announced_and_shown_when_asked_for(full: Scene, live_serve
         expect(opened.locator(".cp-new a")).to_have_text("2 new")
         expect(opened.locator("#cp-live")).to_have_text("2 new")
         expect(opened.locator(".cp-list tbody tr")).to_have_count(1)
-        opened.keyboard.press(".")
+        press(opened, ".")
         expect(opened.locator(".cp-list tbody tr")).to_have_count(3)

@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 from approvals.models import ApprovalRequest, Grant
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.map import PAGES
-from tests.browser import page
+from tests.browser import page, press
 from tests.controlplane.console.people import log_in
 from tests.controlplane.console.scene import BIDI, Scene, make_scene
 
@@ -75,10 +75,10 @@ def test_a_dialog_that_was_opened_twice_is_not_filled_by_the_first_answer(
         opened.goto(f"{live_server.url}{page_of(scene.world.agent)}")
         opened.route(re.compile("/pause/$"), hold_the_first)
         opened.get_by_role("link", name="Pause job-applier…").focus()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(opened.get_by_role("dialog")).to_be_visible()
-        opened.keyboard.press("Escape")
-        opened.keyboard.press("Enter")
+        press(opened, "Escape")
+        press(opened, "Enter")
         reason = opened.get_by_role("dialog").get_by_label("Reason")
         expect(reason).to_be_focused()
         opened.keyboard.type("Looks odd")
@@ -94,16 +94,16 @@ def test_pausing_by_keyboard_denies_the_very_next_ask(scene: Scene, live_server:
         log_in(opened, live_server, scene.world.operator)
         opened.goto(f"{live_server.url}{page_of(scene.world.agent)}")
         opened.get_by_role("link", name="Pause job-applier…").focus()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         window = opened.get_by_role("dialog")
         expect(window).to_be_visible()
-        opened.keyboard.press("Escape")
+        press(opened, "Escape")
         expect(window).to_be_hidden()
-        opened.keyboard.press("Enter")
+        press(opened, "Enter")
         expect(window.get_by_label("Reason")).to_be_focused()
         opened.keyboard.type("Looks odd")
-        opened.keyboard.press("Tab")
-        opened.keyboard.press("Enter")
+        press(opened, "Tab")
+        press(opened, "Enter")
         expect(opened.locator("#messages").get_by_text("job-applier is paused.")).to_be_visible()
         expect(opened.get_by_text("Paused: Looks odd")).to_be_visible()
     assert scene.submit().effect == "deny"

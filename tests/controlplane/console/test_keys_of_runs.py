@@ -16,7 +16,7 @@ from controlplane.console.admins import list_of, page_of
 from registry.models import Agent, User
 from registry.operations import set_shortcuts
 from runs.models import Failure, Run, Step
-from tests.browser import page, picture
+from tests.browser import page, picture, press
 from tests.controlplane.console.axe import violations
 from tests.controlplane.console.people import log_in
 from tests.controlplane.console.scene import Scene, make_scene
@@ -46,30 +46,30 @@ def test_a_run_opens_at_its_failure_and_is_walked_by_keys(scene: Scene, live_ser
         expect(opened.locator(failing[0])).to_be_in_viewport()
         picture(opened, "run-opens-at-its-failure")
         for place in (failing[1], failing[2], failing[0]):
-            opened.keyboard.press("n")
+            press(opened, "n")
             expect(opened.locator(place)).to_be_focused()
         expect(opened.locator("#cp-live")).to_have_text("Failed step 1 of 3")
-        opened.keyboard.press("f")
+        press(opened, "f")
         expect(opened).to_have_url(re.compile(r"\?fold=1$"))
         expect(opened.get_by_role("link", name="Show waiting in full")).to_be_attached()
-        opened.keyboard.press("f")
+        press(opened, "f")
         expect(opened).to_have_url(f"{live_server.url}{page_of(run)}")
-        opened.keyboard.press("c")
+        press(opened, "c")
         expect(opened.get_by_role("heading", name="Compare runs")).to_be_visible()
         opened.go_back()
-        opened.keyboard.press("[")
+        press(opened, "[")
         expect(opened).to_have_url(f"{live_server.url}{page_of(earlier)}")
-        opened.keyboard.press("n")
+        press(opened, "n")
         expect(opened.locator("#cp-live")).to_have_text("No step on this page failed.")
-        opened.keyboard.press("]")
+        press(opened, "]")
         expect(opened).to_have_url(f"{live_server.url}{page_of(run)}")
-        opened.keyboard.press("?")
+        press(opened, "?")
         for words in ("next error, fold waiting, compare", "resolve, mute, assign", "Undo, for ten seconds"):
             expect(opened.locator("#cp-keys")).to_contain_text(words)
         picture(opened, "map-of-keys")
-        opened.keyboard.press("Escape")
-        opened.keyboard.press("/")
-        opened.keyboard.press("Control+k")
+        press(opened, "Escape")
+        press(opened, "/")
+        press(opened, "Control+k")
         opened.keyboard.type("nfc[]")
         expect(opened.locator("#cp-term")).to_have_value("nfc[]")
         expect(opened).to_have_url(f"{live_server.url}{page_of(run)}")
@@ -80,25 +80,25 @@ def test_failures_are_handled_and_taken_back_by_keys(scene: Scene, live_server: 
     failure = Failure.objects.get()
     with page() as opened:
         go(opened, live_server, list_of(Failure), scene.world.operator)
-        opened.keyboard.press("m")
+        press(opened, "m")
         expect(opened.locator("#cp-window")).to_have_count(0)  # no row is picked yet
         for key, words in (("m", "Mute"), ("s", "Assign"), ("r", "Resolve")):
             go(opened, live_server, list_of(Failure))
-            opened.keyboard.press("j")
-            opened.keyboard.press(key)
+            press(opened, "j")
+            press(opened, key)
             window = opened.get_by_role("dialog", name=re.compile(words))
             expect(window).to_be_visible()
             window.get_by_role("button", name=f"{words} it").press("Enter")
             expect(opened).to_have_url(f"{live_server.url}{page_of(failure)}")
             expect(opened.locator("#messages").get_by_role("button", name="Undo")).to_be_visible()
             picture(opened, f"undo-{words.lower()}")
-            opened.keyboard.press("z")
+            press(opened, "z")
             expect(opened.locator("#messages")).to_contain_text("Undone: the failure is as it was before.")
             expect(opened.locator("#cp-live")).to_contain_text("Undone")
         for key, words in (("r", "Resolve"), ("m", "Mute"), ("s", "Assign")):
-            opened.keyboard.press(key)
+            press(opened, key)
             expect(opened.get_by_role("dialog", name=re.compile(words))).to_be_visible()
-            opened.keyboard.press("Escape")
+            press(opened, "Escape")
             expect(opened.get_by_role("dialog")).to_be_hidden()
             expect(opened.locator("select:focus")).to_have_count(0)
     failure.refresh_from_db()
@@ -132,7 +132,7 @@ def test_keys_do_nothing_for_whoever_turned_them_off(scene: Scene, live_server: 
         first = opened.locator("tr[data-wrong]").first
         expect(first).to_be_focused()
         for key in "nfc[]":
-            opened.keyboard.press(key)
+            press(opened, key)
         expect(first).to_be_focused()
         expect(opened).to_have_url(f"{live_server.url}{page_of(run)}")
 

@@ -87,7 +87,6 @@ def test_by_keys_alone_and_without_a_script(transactional_db: None, live_server:
         log_in(opened, live_server, row.author)
         opened.route("**/htmx*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
         opened.route("**/console/*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
-        opened.context.set_default_timeout(10_000)
         opened.goto(f"{live_server.url}{url}", wait_until="load")
         opened.locator("#p1-r3").press("Enter")
         opened.fill("#f-units", "77")

@@ -18,7 +18,7 @@ from costs.models import Budget, ModelPrice
 from policies.models import Revision
 from policies.operations import save_draft
 from registry.models import User
-from tests.browser import page
+from tests.browser import page, press
 from tests.controlplane.console.scene import BIDI, POLICIES, Scene, make_scene
 from tests.controlplane.console.test_in_browser import sideways
 from tests.controlplane.console.test_reviewing import queue as set_queue
@@ -38,7 +38,7 @@ def log_in(opened: Page, server: LiveServer, user: User) -> None:
     opened.goto(f"{server.url}/login/")
     opened.fill("input[name=username]", user.username)
     opened.fill("input[name=password]", PASSWORD)
-    opened.keyboard.press("Enter")
+    press(opened, "Enter")
     expect(opened).not_to_have_url(re.compile("/login/"))
 
 
@@ -76,18 +76,18 @@ def test_no_vote_before_the_end_of_the_bytes_was_seen(scene: Scene, live_server:
         expect(bar.get_by_text(re.compile("screens? left to read"))).to_be_visible()
         approve = opened.get_by_role("link", name=re.compile("^Approve: email.send"))
         expect(approve).to_be_hidden()
-        opened.keyboard.press("a")
-        opened.keyboard.press("Enter")
+        press(opened, "a")
+        press(opened, "Enter")
         expect(opened.get_by_role("dialog")).to_have_count(0)
         opened.locator("[data-end]").scroll_into_view_if_needed()
         opened.mouse.wheel(0, 4000)
         expect(approve).to_be_visible()
         expect(opened.get_by_text("looks like acme.com")).to_have_count(0)
-        opened.keyboard.press("k")
+        press(opened, "k")
         expect(opened).to_have_url(f"{live_server.url}{page_of(request)}")
         expect(opened.get_by_text("looks like").first).to_be_visible()
         expect(opened.locator("mark.cp-mark-bad")).to_have_count(1)
-        opened.keyboard.press("j")
+        press(opened, "j")
         expect(opened).to_have_url(f"{live_server.url}{page_of(long)}")
 
 
