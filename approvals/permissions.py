@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q
@@ -88,7 +88,7 @@ def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | N
         return "This account is not active."
     if user.pk == request.asked_by_key_of_id:
         return "You issued the key that asked; someone else must decide."
-    mine = [queue for queue in queues if seats(request, queue, user)]
+    mine = seats(request, queues, user)
     if not mine:
         return "None of the queues that hold this is yours."
     if user.pk == author_id and not all(queue.editor_may_approve for queue in mine):
@@ -98,16 +98,19 @@ def obstacle_to_vote(request: ApprovalRequest, user: User, *, author_id: int | N
     return ""
 
 
-def seats(request: ApprovalRequest, queue: Queue, user: User) -> bool:
-    """Whether the person votes on the request for a queue.
+def seats(request: ApprovalRequest, queues: Iterable[Queue], user: User) -> list[Queue]:
+    """Return the queues for which the person votes on the request; in one query, however many there are.
 
-    They review the queue, by a team or in person; or they review the one to which this queue let the
+    They review a queue, by a team or in person; or they review the one to which this queue let the
     request escalate. Such a vote counts towards this queue's quorum, which stays as it is, under
     this queue's rules.
     """
     mine = Queue.objects.reviewed_by(user).values("pk")
     lent = Escalation.objects.filter(request=request, to__in=mine).values("queue")
-    return Queue.objects.filter(Q(pk__in=mine) | Q(pk__in=lent), pk=queue.pk).exists()
+    queues = list(queues)
+    named = Queue.objects.filter(Q(pk__in=mine) | Q(pk__in=lent), pk__in=[queue.pk for queue in queues])
+    found = set(named.values_list("pk", flat=True))
+    return [queue for queue in queues if queue.pk in found]
 
 
 def require_vote(request: ApprovalRequest, user: User, *, author_id: int | None, queues: Sequence[Queue]) -> None:
@@ -134,7 +137,7 @@ def require_edit(request: ApprovalRequest, user: User, *, queues: Sequence[Queue
         NotAReviewer: not a reviewer here, or the issuer of the asking key.
         EditsClosed: a queue admits no edits, or this is a tool call.
     """
-    if not user.is_active or not any(seats(request, queue, user) for queue in queues):
+    if not user.is_active or not seats(request, queues, user):
         raise NotAReviewer("None of the queues that hold this is yours.")
     if user.pk == request.asked_by_key_of_id:
         raise NotAReviewer("You issued the key that asked; someone else must edit.")
@@ -150,7 +153,7 @@ def may_read_bytes(request: ApprovalRequest, user: User) -> bool:
         return False
     if user.pk == request.agent.owner_id and user.teams.filter(slug=request.team).exists():
         return True
-    return request.state == "pending" and any(seats(request, queue, user) for queue in request.queues.all())
+    return request.state == "pending" and bool(seats(request, request.queues.all(), user))
 
 
 def may_cancel(request: ApprovalRequest, user: User) -> bool:

@@ -44,7 +44,7 @@ class DestinationNotConfirmed(Invalid):
 
 
 class NotOpened(Conflict):
-    """Whoever breaks the glass reads the bytes first."""
+    """Whoever approves, in person or under break-glass, opens these very bytes first."""
 
     code, title = "not_opened", "Open the bytes first"
 

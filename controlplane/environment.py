@@ -337,6 +337,18 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
     return Environment(**values)
 
 
+def given(environ: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Return the names of the variables that the environment sets; an empty one counts as absent."""
+    source = os.environ if environ is None else environ
+    return frozenset(entry.name for entry in variables() if source.get(entry.name, "").strip())
+
+
+def skips_bootstrap(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether `BOOTSTRAP_SWITCH` is on."""
+    source = os.environ if environ is None else environ
+    return source.get(BOOTSTRAP_SWITCH) == "1"
+
+
 def use_settings() -> None:
     """Name Django's settings module, unless the environment names one already."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")

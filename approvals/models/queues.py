@@ -34,6 +34,8 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         """Keep the queues that this person reviews, or of whose reviewers they may see a team."""
         if user.sees_everything:
             return self
+        if not user.is_active:
+            return self.none()
         teams = Team.objects.visible_to(user).values("pk")
         seen = models.Q(reviewers__in=teams) | models.Q(people__teams__in=teams)
         return self.filter(seen | models.Q(people=user.pk)).distinct()

@@ -34,6 +34,13 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         """Keep what stands in the queues in which this person may vote, or was escalated to one of them."""
         return self.filter(_seated(user))
 
+    def readable_by(self, user: User) -> Self:
+        """Keep those whose exact bytes this person may see, as `permissions.may_read_bytes` says of each."""
+        if not user.is_active:
+            return self.none()
+        owned = models.Q(agent__owner=user, team__in=user.teams.values("slug"))
+        return self.filter(owned | models.Q(state=ApprovalState.PENDING) & _seated(user))
+
     def awaiting(self, user: User) -> Self:
         """Keep what this person may vote on (`permissions.obstacle_to_vote`) and has not, in the present revision."""
         voted = Vote.objects.filter(request=models.OuterRef("pk"), revision=models.OuterRef("revision"), voter=user)

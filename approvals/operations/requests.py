@@ -16,7 +16,7 @@ from approvals.models import ActionRevision, ApprovalRequest, Queue, Vote
 from approvals.operations.grants import GRANT_LIFE, NewGrant, write_grant
 from approvals.permissions import may_cancel, may_read_bytes, require_vote
 from approvals.quorum import count
-from approvals.refusals import AlreadyDecided, DigestMismatch, Expired
+from approvals.refusals import AlreadyDecided, DigestMismatch, Expired, NotOpened
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit import sql
 from audit.actors import Acting
@@ -183,6 +183,7 @@ def vote(
         PreconditionFailed, AlreadyDecided, Expired: see `lock_pending`.
         DigestMismatch: other bytes than the current ones.
         NotAReviewer: not this person's to cast.
+        NotOpened: an approval of bytes that this person never opened with `read_bytes`.
         AmountNotConfirmed: the amount was not typed, or another one was.
     """
     request = lock_pending(request_id=request_id, revision=revision, now=now)
@@ -191,7 +192,9 @@ def vote(
     require_vote(request, by, author_id=current.author_id, queues=queues)
     if digest != current.digest:
         raise DigestMismatch
+    opened_at = first_opened(request, by, digest)
     if verdict == Verdict.APPROVE:
+        require_opened(opened_at)
         require_amount(amount_to_confirm(queues, current.facts), confirmed_amount)
     earlier = Vote.objects.filter(request=request, revision=revision, voter=by).first()
     Vote.objects.update_or_create(
@@ -203,7 +206,7 @@ def vote(
             "digest": digest,
             "comment": comment,
             "at": now,
-            "took_ms": _milliseconds(first_opened(request, by, digest), now=now),
+            "took_ms": _milliseconds(opened_at, now=now),
         },
     )
     note(
@@ -236,6 +239,19 @@ def first_opened(request: ApprovalRequest, by: User, digest: str) -> datetime | 
         kind="payload.read", actor_id=by.username, after_digest=digest
     )
     return opened.order_by("id").values_list("at", flat=True).first()
+
+
+def require_opened(opened_at: datetime | None) -> None:
+    """Admit an approval of bytes that its voter has opened: a digest can be had without reading what it is of.
+
+    Args:
+        opened_at: what `first_opened` says.
+
+    Raises:
+        NotOpened: they never did.
+    """
+    if opened_at is None:
+        raise NotOpened("Open the request first: you approve the bytes you read.")
 
 
 def _milliseconds(since: datetime | None, *, now: datetime) -> int | None:

@@ -195,7 +195,11 @@ class VotesView(ApprovalView):
         responses={200: ApprovalShape, **shapes.problems(*_WRITE_PROBLEMS)},
     )  # fmt: skip
     def post(self, request: Request, id: UUID) -> Response:
-        """Approve or reject the bytes that were read. One rejection closes; a complete quorum grants."""
+        """Approve or reject the bytes that were read. One rejection closes; a complete quorum grants.
+
+        An approval needs its voter to have opened these bytes, by `get_approval` or in the console: 409 `not_opened`
+        otherwise.
+        """
         held: ApprovalRequest = self.find(request, id=id)
         revision = int(read_match(request, _ENTITY_TAG))
         body: CastBody = read_struct(request, CastBody)

@@ -39,7 +39,7 @@ class TriggerFieldsShape(s.Serializer[Any]):
     more_than = s.IntegerField(required=False, min_value=0, max_value=2**53 - 1, help_text="denials or failures")
     more_than_usd = s.CharField(required=False, max_length=21, help_text="spend, decimal text: 5.00")
     per = s.CharField(max_length=10, help_text="window in whole minutes, 1m to 7d")
-    mode = s.ChoiceField(TriggerMode.choices, required=False, help_text="enforce only as it was tried")
+    mode = s.ChoiceField(TriggerMode.choices, required=False, help_text="warn and enforce only as it was tried")
     note = s.CharField(required=False, max_length=2000, help_text="for the reader")
 
 
@@ -152,7 +152,7 @@ class TriggersView(ListView):
         responses={201: TriggerShape, **shapes.problems(*_WRITE_PROBLEMS)},
     )  # fmt: skip
     def post(self, request: Request) -> Response:
-        """Write a new trigger. To let it enforce, try it on history first."""
+        """Write a new trigger. To let it warn or enforce, try it on history first."""
         body: NewTriggerBody = read_struct(request, NewTriggerBody)
         trigger = save_trigger(slug=body.slug, document=_document(body), by=person_of(request), now=sql.now(), new=True)
         return told(trigger, status=201)

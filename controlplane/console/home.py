@@ -9,47 +9,24 @@ from typing import Final
 
 from django.db.models import Count
 
-from approvals.models import ApprovalQuerySet, ApprovalRequest, Grant
-from approvals.states import GrantState
+from approvals.models import ApprovalRequest
 from controlplane import demo
-from controlplane.console import charts, formats, states
+from controlplane.console import charts, states
 from controlplane.console.admins import list_of, page_of
+from controlplane.console.away import Away, closed_since, log_in_before, read_away
 from controlplane.console.costs import BudgetRow, spend_chart, standing_of
-from controlplane.console.counting import count_up_to, written
+from controlplane.console.counting import written
+from controlplane.console.needs import MOST_COUNTED, Needs, count_needs, read_needs, rows_needing
 from controlplane.console.runs.reading import failures_url
 from costs.models import Budget
 from costs.summaries import SpendSummary, spend_summary
 from policies.models import Decision
 from policies.states import Effect
-from registry.models import Agent, AgentKey, User
-from registry.states import AgentState, KeyState, Role
-from runs.models import Failure, Run
-from runs.states import FailureState
+from registry.models import Agent, User
+from registry.states import AgentState, Role
+from runs.models import Run
 
 DAY: Final = timedelta(hours=24)
-MOST_NEEDS: Final = 7
-KEYS_END_SOON: Final = timedelta(days=7)
-MOST_COUNTED: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing that waits for this person.
-
-    Attributes:
-        kind, state: how it is drawn.
-        text: what it is.
-        until: its deadline, or None.
-        url: where it is dealt with.
-        action: verb on the button.
-    """
-
-    kind: str
-    state: str
-    text: str
-    until: datetime | None
-    url: str
-    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +45,7 @@ class HomePage:
 
     Attributes:
         waiting: what waits for this person's vote; `held` all open requests that they see; written, up to a bound.
+        away: what happened since the log-in before the present one; None at a first visit.
         failed: runs that failed in the last 24 hours, and the list of them.
         one_time: whether this person's password was set by somebody else.
         is_new: whether there is no agent in the whole installation yet.
@@ -75,7 +53,8 @@ class HomePage:
     """
 
     role: str
-    needs: tuple[Need, ...]
+    needs: Needs
+    away: Away | None
     waiting: str
     waiting_url: str
     held: str
@@ -101,24 +80,29 @@ class HomePage:
 
 def read_home(user: User, *, now: datetime) -> HomePage:
     """Read the page for one person."""
-    mine = ApprovalRequest.objects.in_time(now).awaiting(user)
+    rows = rows_needing(user, now)
     held = ApprovalRequest.objects.in_time(now).visible_to(user)
     failed = Run.objects.visible_to(user).failed().since(now - DAY)
-    waiting, open_requests, failures = count_up_to((mine, held, failed), MOST_COUNTED)
+    before = log_in_before(user)
+    counted = count_needs({**rows, "held": held, "failed": failed, "closed": closed_since(user, before)})
     effects = _effects(user, now)
     spend = spend_summary(user=user, now=now)
     budgets = _budgets(user, spend)
-    is_new = not Agent.objects.exists()
+    agents = _agents(user)
+    # Who sees an agent knows that there is one.
+    is_new = not any(tile.count for tile in agents) and not Agent.objects.exists()
+    sees_more = user.role != Role.REVIEWER
     return HomePage(
         role=user.role,
-        needs=_needs(user, mine, budgets, now),
-        waiting=written(waiting, MOST_COUNTED),
+        needs=read_needs(rows, counts=counted, budgets=budgets, now=now),
+        away=_away(user, before, counted["closed"], has_money=sees_more, now=now),
+        waiting=written(counted["approval"], MOST_COUNTED),
         waiting_url=list_of(ApprovalRequest, "show=mine"),
-        held=written(open_requests, MOST_COUNTED),
+        held=written(counted["held"], MOST_COUNTED),
         held_url=list_of(ApprovalRequest, "show=open"),
-        agents=_agents(user),
+        agents=agents,
         agents_url=list_of(Agent),
-        failed=written(failures, MOST_COUNTED),
+        failed=written(counted["failed"], MOST_COUNTED),
         failed_url=failures_url("24h"),
         effects=effects,
         decisions=sum(tile.count for tile in effects),
@@ -128,7 +112,7 @@ def read_home(user: User, *, now: datetime) -> HomePage:
         spend_chart=spend_chart(spend),
         budgets=budgets,
         costs_url=list_of(Budget),
-        sees_more=user.role != Role.REVIEWER,
+        sees_more=sees_more,
         is_new=is_new,
         one_time=user.must_change_password,
         may_load_demo=is_new and user.role == Role.ADMIN and not demo.is_loaded(),
@@ -136,64 +120,17 @@ def read_home(user: User, *, now: datetime) -> HomePage:
     )
 
 
-def read_needs(user: User, *, now: datetime) -> tuple[Need, ...]:
+def _away(user: User, since: datetime | None, closed: int, *, has_money: bool, now: datetime) -> Away | None:
+    if since is None:
+        return None
+    return read_away(user, since=since, decided=written(closed, MOST_COUNTED), has_money=has_money, now=now)
+
+
+def read_needs_alone(user: User, *, now: datetime) -> Needs:
     """Read what waits for one person, without the rest of the page."""
+    rows = rows_needing(user, now)
     budgets = _budgets(user, spend_summary(user=user, now=now))
-    return _needs(user, ApprovalRequest.objects.in_time(now).awaiting(user), budgets, now)
-
-
-def _needs(user: User, mine: ApprovalQuerySet, budgets: Sequence[BudgetRow], now: datetime) -> tuple[Need, ...]:
-    needs = [
-        Need("approval", row.state, f"{row.decision.verb} by {row.agent.slug}", row.expires_at, page_of(row), "Review")
-        for row in mine.select_related("agent", "decision").order_by("expires_at", "id")[:MOST_NEEDS]
-    ]
-    unknown = Grant.objects.visible_to(user).filter(state=GrantState.OUTCOME_UNKNOWN)
-    if user.role in {Role.ADMIN, Role.OPERATOR}:
-        needs += [
-            Need(
-                "grant",
-                row.state,
-                f"Nobody said what came of {row.decision.verb} by {row.agent.slug}",
-                None,
-                page_of(row),
-                "Settle",
-            )
-            for row in unknown.select_related("agent", "decision").order_by("-id")[:MOST_NEEDS]
-        ]
-    if user.role not in {Role.REVIEWER, Role.AUDITOR}:
-        needs += [*_fresh_failures(user, now), *_ending_keys(user, now)]
-    needs += [
-        Need(
-            "budget", row.standing,
-            f"{row.line.slug}: {formats.money(row.line.settled_nanousd)} of {formats.money(row.line.limit_nanousd)}",
-            row.line.ends_at, row.url, "Look",
-        )
-        for row in budgets
-        if row.standing != "within"
-    ]  # fmt: skip
-    return tuple(needs[:MOST_NEEDS])
-
-
-def _fresh_failures(user: User, now: datetime) -> list[Need]:
-    rows = Failure.objects.visible_to(user).filter(state__in=(FailureState.NEW, FailureState.REGRESSED)).unmuted(now)
-    return [
-        Need(
-            "failure", row.state, f"{row} of {row.agent.slug}, {formats.plural(row.count, 'time')}",
-            None, page_of(row), "Look into",
-        )
-        for row in rows.select_related("agent").order_by("-last_seen", "-id")[:MOST_NEEDS]
-    ]  # fmt: skip
-
-
-def _ending_keys(user: User, now: datetime) -> list[Need]:
-    rows = AgentKey.objects.filter(
-        agent__in=Agent.objects.visible_to(user).active().values("pk"),
-        state=KeyState.LIVE, expires_at__gt=now, expires_at__lt=now + KEYS_END_SOON,
-    )  # fmt: skip
-    return [
-        Need("key", row.state, f"Key {row.public_id} of {row.agent.slug} ends", row.expires_at, page_of(row), "Look at")
-        for row in rows.select_related("agent").order_by("expires_at", "id")[:MOST_NEEDS]
-    ]
+    return read_needs(rows, counts=count_needs(rows), budgets=budgets, now=now)
 
 
 def _agents(user: User) -> tuple[Tile, ...]:

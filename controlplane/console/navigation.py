@@ -26,6 +26,7 @@ _PLAIN = {
     "Home": ("admin:home", frozenset({"/", "/home/"})),
     "Live": ("admin:live", frozenset({"/live/"})),
     "Reviewers": ("admin:reviewers", frozenset({"/reviewers/"})),
+    "Settings": ("admin:settings", frozenset({"/settings/"})),
 }
 _READERS = frozenset({Role.ADMIN, Role.OPERATOR, Role.OWNER, Role.AUDITOR})
 _ALL = frozenset(Role.values)
@@ -87,6 +88,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, type[Model] | None, frozenset[st
             ("Notifications", "notifications", Channel, _ALL),
             ("Teams", "groups", Team, _ALL),
             ("People", "person", User, _ADMIN),
+            ("Settings", "settings", None, _ADMIN),
         ),
     ),
 )

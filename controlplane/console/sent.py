@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django import forms
 from django.forms.boundfield import BoundField
 
+_SHORT: Final = 80
 
-def not_saved(form: forms.Form | None) -> list[tuple[str, str]]:
-    """Return label and text of each field that was sent and differs from what is there now; passwords are left out.
+
+@dataclass(frozen=True, slots=True)
+class NotSaved:
+    """What was sent in one field.
+
+    Attributes:
+        label: of the field.
+        sent: as the form shows it.
+        there: what is there now, as the form shows it; empty where that is nothing, or long.
+    """
+
+    label: str
+    sent: str
+    there: str
+
+
+def not_saved(form: forms.Form | None) -> list[NotSaved]:
+    """Return what was sent and differs from what is there now, by field; passwords are left out.
 
     Args:
         form: bound; what is there now is its initial data. None and an empty form have nothing to show.
@@ -20,10 +38,10 @@ def not_saved(form: forms.Form | None) -> list[tuple[str, str]]:
     for bound in form.visible_fields():
         if isinstance(bound.field.widget, forms.PasswordInput):
             continue
-        there = bound.field.prepare_value(form.get_initial_for_field(bound.field, bound.name))
-        sent = _text(bound, bound.value())
-        if sent != _text(bound, there):
-            found.append((str(bound.label), sent))
+        initial = form.get_initial_for_field(bound.field, bound.name)
+        there, sent = _text(bound, bound.field.prepare_value(initial)), _text(bound, bound.value())
+        if sent != there:
+            found.append(NotSaved(str(bound.label), sent, there if len(there) <= _SHORT else ""))
     return found
 
 
@@ -33,7 +51,8 @@ def _text(bound: BoundField, value: Any) -> str:
         return "yes" if value else "no"
     values = value if isinstance(value, list | tuple) else [value]
     labels = _labels(bound)
-    texts = ["" if each is None else labels.get(str(each), str(each)) for each in values]
+    written = ["" if each is None else str(each) for each in values]
+    texts = [labels.get(each, each) for each in written]
     return ", ".join(sorted(texts) if labels else texts).replace("\r\n", "\n").strip()
 
 

@@ -19,12 +19,13 @@ from controlplane.console.admins import list_of
 from controlplane.console.approvals.reviewers import show_reviewers
 from controlplane.console.demonstration import LoadDemonstration
 from controlplane.console.dialogs import FRAGMENT
-from controlplane.console.home import read_home, read_needs
+from controlplane.console.home import read_home, read_needs_alone
 from controlplane.console.live.page import Live
 from controlplane.console.pausing import PauseEverything
 from controlplane.console.people import viewer
 from controlplane.console.preferences import Clock, Delegate, ForgetView, SaveView, Shortcuts
 from controlplane.console.searching import find
+from controlplane.console.settings_page import show_settings
 from controlplane.console.undoing import Undo
 from controlplane.console.welcome import Welcome
 from registry.states import Role
@@ -46,6 +47,7 @@ class ConsoleSite(UnfoldAdminSite):
         return [
             path("home/", wrap(self.home), name="home"),
             path("reviewers/", wrap(self.reviewers), name="reviewers"),
+            path("settings/", wrap(self.settings), name="settings"),
             path("welcome/", wrap(Welcome.as_view(site=self)), name="welcome"),
             path("demo/", wrap(LoadDemonstration.as_view(site=self)), name="demo"),
             path("live/", wrap(Live.as_view(site=self)), name="live"),
@@ -85,7 +87,7 @@ class ConsoleSite(UnfoldAdminSite):
     def home(self, request: HttpRequest) -> HttpResponse:
         """Show what waits for this person, and whether anything is wrong; to the script what waits alone."""
         if request.headers.get(FRAGMENT):
-            needs = read_needs(viewer(request), now=timezone.now())
+            needs = read_needs_alone(viewer(request), now=timezone.now())
             return TemplateResponse(request, "console/needs.html", {"needs": needs})
         request.current_app = self.name
         page = read_home(viewer(request), now=timezone.now())
@@ -97,6 +99,11 @@ class ConsoleSite(UnfoldAdminSite):
         """Show how reviewers and queues do."""
         request.current_app = self.name
         return show_reviewers(request, self.each_context(request))
+
+    def settings(self, request: HttpRequest) -> HttpResponse:
+        """Show what this installation was started with."""
+        request.current_app = self.name
+        return show_settings(request, self.each_context(request))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Search by name, id or digest, afresh each time: remembered hits would outlive a revoked right."""

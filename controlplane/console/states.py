@@ -98,6 +98,7 @@ MARKS: Final[Mapping[str, Mapping[str, Mark]]] = {
         ApprovalState.EXPIRED: Mark("still", "hourglass", "expired"),
         ApprovalState.CANCELLED: Mark("still", "dash", "cancelled"),
     },
+    "glass": {ApprovalState.APPROVED: Mark("warn", "triangle", "break-glass")},
     "grant": {
         GrantState.ISSUED: Mark("busy", "ring", "issued"),
         GrantState.REDEEMED: Mark("good", "checks", "redeemed"),

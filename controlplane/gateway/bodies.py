@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from audit.canonical import digest_bytes, dumps, escape_pointer, loads
 from audit.refusals import Invalid, Malformed, Problem, TooLarge, invalid
 from policies.facts import Declared
 from registry.amounts import AmountInvalid, Money, parse_money
-from runs.redaction import redact_text
+from runs.redaction import has_secret, redact_text
 
 MAX_BODY = 1024 * 1024
 MAX_PAYLOAD = 256 * 1024
@@ -158,7 +159,7 @@ def read_ask(raw: bytes, *, form: type[AskBody] = AskBody) -> Asked:
         form: what it may hold.
 
     Raises:
-        Malformed, Invalid, TooLarge: see `audit.canonical.loads`; payloads end at 256 KiB.
+        Malformed, Invalid, TooLarge: see `audit.canonical.loads`; payloads end at 256 KiB, and no name is a secret.
     """
     if len(raw) > MAX_BODY:
         raise TooLarge("The body exceeds 1 MiB.")
@@ -166,6 +167,9 @@ def read_ask(raw: bytes, *, form: type[AskBody] = AskBody) -> Asked:
     if not isinstance(value, dict):
         raise invalid("", "type", "The body must be an object.")
     body: AskBody = convert(value, form)
+    # Of a pointer in the provenance it is not said which: it would be repeated.
+    pointers = [("/provenance", pointer) for pointer in body.provenance]
+    refuse_secret_names(body, ("/verb", body.verb), *_listed("data_scopes", body.data_scopes or ()), *pointers)
     canonical = dumps(value)
     raw = canonical
     # A secret in the agent's own words helps nobody; what is executed stays as it was asked, byte for byte.
@@ -179,6 +183,29 @@ def read_ask(raw: bytes, *, form: type[AskBody] = AskBody) -> Asked:
     if len(canonical) > MAX_PAYLOAD and len(dumps(body.payload)) > MAX_PAYLOAD:
         raise TooLarge("The payload exceeds 256 KiB.")
     return Asked(body, raw, digest_bytes(BODY_DOMAIN, canonical))
+
+
+def refuse_secret_names(fields: ActionFields, *others: tuple[str, str]) -> None:
+    """Refuse secrets in what is kept, and shown to many, as it came: verbs and labels are the names of something.
+
+    Args:
+        fields: whose data classes are looked at.
+        others: pointers and names to look at besides.
+
+    Raises:
+        Invalid: with a pointer to the first.
+    """
+    names = [*others, *_listed("data_classes", fields.data_classes)]
+    # One look at all of them is enough for nearly every body.
+    if not has_secret("\n".join(name for _, name in names)):
+        return
+    for pointer, name in names:
+        if has_secret(name):
+            raise invalid(pointer, "secret", "This looks like a secret; send a name that may be shown.")
+
+
+def _listed(field: str, labels: Iterable[str]) -> list[tuple[str, str]]:
+    return [(f"/{field}/{at}", label) for at, label in enumerate(labels)]
 
 
 def read_key(text: str | None) -> str:

@@ -28,6 +28,7 @@ from controlplane.gateway.bodies import (
     canonical_action,
     convert,
     declare,
+    refuse_secret_names,
 )
 from controlplane.gateway.routing import risk_of, routed
 from controlplane.gateway.verdicts import judged
@@ -149,4 +150,5 @@ def _merged(change: Edit, body: bytes, data_classes: list[str]) -> ActionFields:
         if value is not msgspec.UNSET:
             held[name] = msgspec.to_builtins(value)
     fields: ActionFields = convert(held, ActionFields)
+    refuse_secret_names(fields)
     return fields

@@ -26,6 +26,8 @@ from registry.models import Agent, Team, User
 from registry.states import AgentState
 
 MOST_TOLD: Final = 50
+# What people hear of or what stops agents is known from history before it begins.
+_SPEAKING: Final = frozenset({TriggerMode.WARN, TriggerMode.ENFORCE})
 _FIELDS: Final = (
     "measure", "agent", "team", "each_agent", "more_than", "window_seconds", "mode", "note", "tried_digest",
     "tried_at", "trial",
@@ -56,14 +58,14 @@ def save_trigger(
         document: the whole of it; see `policies.triggers.documents`.
         by: an operator of the agent's team or of the team, an administrator; for everyone an administrator.
         now: aware UTC.
-        try_first: where it is to enforce and was not tried as it is now, try it here and keep the outcome.
+        try_first: where it is to warn or enforce and was not tried as it is now, try it here and keep the outcome.
         new: whether there may be none of this name yet.
         seen: `Definition.full_digest` of the trigger as it was read (``If-Match``); None: whatever it says now.
 
     Raises:
         Conflict: there is one of this name, and it was to be new.
         TriggerChanged: somebody saved it since it was read.
-        DocumentInvalid: with a pointer to each defect; also where it is to enforce and was not tried.
+        DocumentInvalid: with a pointer to each defect; also where it is to warn or enforce and was not tried.
         Missing, Forbidden: not theirs to see, not theirs to watch.
     """
     problems = Problems()
@@ -93,9 +95,9 @@ def save_trigger(
     trigger.window_seconds, trigger.mode, trigger.note = definition.window_seconds, definition.mode, definition.note
     if trigger.tried_digest != definition.digest:
         trigger.tried_digest, trigger.tried_at, trigger.trial = "", None, {}
-        if definition.mode == TriggerMode.ENFORCE:
+        if definition.mode in _SPEAKING:
             if not try_first:
-                detail = "Try exactly this on history first: save it in shadow, try it, then let it enforce."
+                detail = "Try exactly this on history first: save it in shadow, try it, then switch it on."
                 raise DocumentInvalid([Problem("/mode", "not_tried", detail)])
             _keep_trial(trigger, definition, now=now)
     save_configured(trigger, by=by, now=now, fields=_FIELDS)

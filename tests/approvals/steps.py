@@ -7,15 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from approvals.models import ActionRevision, ApprovalRequest, Grant
-from approvals.operations import vote
 from approvals.operations.requests import current_revision
-from approvals.states import Verdict
 from audit import sql
 from controlplane import gateway
 from controlplane.gateway.answers import Answer
 from registry.authentication import Principal, authenticate
 from registry.models import User
 from tests.journeys.installation import Installation
+from tests.reviewing import read_and_vote
 
 MAIL = {"verb": "email.send", "payload": {"to": ["jane@acme.com"], "body": "Dear Jane"}}
 FORM = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply"}}
@@ -41,10 +40,9 @@ def hold_mail(installation: Installation, key: str = "mail") -> ApprovalRequest:
 
 
 def say(request: ApprovalRequest, username: str, verdict: str = "approve", **other: Any) -> ApprovalRequest:
-    """Vote on the current bytes."""
+    """Open the current bytes and vote on them."""
     request.refresh_from_db()
-    fields = {"revision": request.revision, "digest": current(request).digest, "comment": "", "now": sql.now(), **other}
-    return vote(request_id=request.pk, verdict=Verdict(verdict), by=User.objects.get(username=username), **fields)
+    return read_and_vote(request, verdict=verdict, by=User.objects.get(username=username), **other)
 
 
 def change(request: ApprovalRequest, username: str, **fields: Any) -> ApprovalRequest:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from approvals.models import Grant, Queue, Vote
-from approvals.refusals import AlreadyDecided, DigestMismatch, EditsClosed, Expired, NotAReviewer
+from approvals.models import ApprovalRequest, Grant, Queue, Vote
+from approvals.operations import read_bytes, vote
+from approvals.refusals import AlreadyDecided, DigestMismatch, EditsClosed, Expired, NotAReviewer, NotOpened
+from approvals.states import Verdict
 from audit import sql
 from audit.models import Entry
 from audit.refusals import PreconditionFailed
@@ -38,7 +40,7 @@ def test_one_approval_grants_and_leaves_its_trail(installation: Installation) ->
     grant = grant_of(request)
     assert (grant.state, grant.digest) == ("issued", current(request).digest)
     kinds = set(Entry.objects.about("approval", str(request.pk)).values_list("kind", flat=True))
-    assert kinds == {"approval.requested", "approval.voted", "approval.approved"}
+    assert kinds == {"approval.requested", "payload.read", "approval.voted", "approval.approved"}
     assert Entry.objects.filter(kind="grant.issued", object_id=str(grant.pk)).count() == 1
 
 
@@ -49,6 +51,43 @@ def test_one_reject_closes_whatever_the_quorum(installation: Installation) -> No
     assert not Grant.objects.exists()
     with pytest.raises(AlreadyDecided):
         say(request, "second-reviewer")
+
+
+def _unread(request: ApprovalRequest, username: str, verdict: str = "approve") -> ApprovalRequest:
+    """Vote on the current bytes without opening them."""
+    return vote(
+        request_id=request.pk, revision=request.revision, verdict=Verdict(verdict), digest=current(request).digest,
+        comment="", by=User.objects.get(username=username), now=sql.now(),
+    )  # fmt: skip
+
+
+def test_nobody_approves_bytes_that_they_did_not_open(installation: Installation) -> None:
+    request, reviewer = hold_mail(installation), User.objects.get(username="talent-reviewer")
+    with pytest.raises(NotOpened):
+        _unread(request, "talent-reviewer")
+    # What another person opened is not read by this one, nor are the bytes of another request.
+    for opened, by in ((request, "second-reviewer"), (hold_mail(installation, "other"), "talent-reviewer")):
+        read_bytes(request=opened, by=User.objects.get(username=by), now=sql.now())
+    with pytest.raises(NotOpened):
+        _unread(request, "talent-reviewer")
+    read_bytes(request=request, by=reviewer, now=sql.now())
+    change(request, "second-reviewer", payload={"to": ["bob@acme.com"]})
+    request.refresh_from_db()
+    with pytest.raises(NotOpened):
+        _unread(request, "talent-reviewer")
+    assert not Vote.objects.exists()
+    read_bytes(request=request, by=reviewer, now=sql.now())
+    assert _unread(request, "talent-reviewer").state == "approved"
+
+
+def test_who_wrote_a_revision_opens_it_where_the_queue_lets_them_approve_it(installation: Installation) -> None:
+    _set_queue(editor_may_approve=True)
+    request = hold_mail(installation)
+    change(request, "talent-reviewer", payload={"to": ["bob@acme.com"]})
+    request.refresh_from_db()
+    with pytest.raises(NotOpened):
+        _unread(request, "talent-reviewer")
+    assert say(request, "talent-reviewer").state == "approved"
 
 
 def test_a_quorum_counts_distinct_people(installation: Installation) -> None:

@@ -17,7 +17,7 @@ from audit.operations import seal
 from controlplane import gateway
 from controlplane.apply import apply_document
 from controlplane.delivery.models import Channel, Delivery
-from controlplane.delivery.notices import FOR_REVIEWERS, NOTICES, OF_APPROVALS, Notice, notice_of
+from controlplane.delivery.notices import FOR_REVIEWERS, GLASS, NOTICES, OF_APPROVALS, Notice, notice_of
 from controlplane.delivery.readers import follow
 from controlplane.delivery.readers.concern import read_concern
 from controlplane.delivery.readers.notices import NOTICES_READER
@@ -51,6 +51,9 @@ def one_by_one(entry: Entry, notice: Notice, people: list[User], *, now: datetim
     """Ask the database for each person, by the readings that the console shows people their rows by."""
 
     def concerns(user: User) -> bool:
+        if notice is GLASS:
+            seated = ApprovalRequest.objects.reviewed_by(user).filter(pk=entry.object_id)
+            return seated.exists() or entry.agent in user.owned_agents or entry.team in user.operated_teams
         if notice.word in FOR_REVIEWERS:
             seated = ApprovalRequest.objects.reviewed_by(user).filter(pk=entry.object_id)
             return seated.exclude(asked_by_key_of=user).exists()

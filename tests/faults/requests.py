@@ -112,12 +112,15 @@ def _redeem_other(stage: Stage) -> Prepared:
 
 def _vote_completing(stage: Stage) -> Prepared:
     held = stage.hold()
+    stage.read(stage.reviewer, held)
+    stage.read(stage.second, held)
     assert stage.vote(stage.reviewer, held).status_code == 200
     return Prepared(lambda: stage.vote(stage.second, held))
 
 
 def _vote_first(stage: Stage) -> Prepared:
     held = stage.hold()
+    stage.read(stage.reviewer, held)
     return Prepared(lambda: stage.vote(stage.reviewer, held))
 
 
@@ -128,6 +131,7 @@ def _vote_reject(stage: Stage) -> Prepared:
 
 def _edit(stage: Stage) -> Prepared:
     held = stage.hold()
+    stage.read(stage.reviewer, held)
     assert stage.vote(stage.reviewer, held).status_code == 200
     return Prepared(lambda: edit(stage.second, held))
 

@@ -80,6 +80,11 @@ class Stage:
         assert answer["effect"] == "review", answer
         return Held(UUID(answer["id"]), UUID(answer["approval"]["id"]), answer["digest"])
 
+    def read(self, caller: Caller, held: Held) -> None:
+        """Open the bytes: what is approved was read."""
+        answer = caller.get(f"/approvals/{held.approval}")
+        assert answer.status_code == 200, answer.content
+
     def vote(self, caller: Caller, held: Held, verdict: str = "approve", revision: int = 1) -> Any:
         """Vote on what is held."""
         return caller.send(
@@ -90,6 +95,7 @@ class Stage:
     def approve(self, held: Held, revision: int = 1) -> Held:
         """Have both reviewers approve."""
         for caller in (self.reviewer, self.second):
+            self.read(caller, held)
             answer = self.vote(caller, held, revision=revision)
             assert answer.status_code == 200, answer.content
         assert Grant.objects.filter(decision=held.action, state="issued").exists()

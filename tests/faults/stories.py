@@ -191,6 +191,8 @@ class Caller(threading.Thread):
         approval = answer["approval"]["id"]
         for voter in (self.doors.reviewer, self.doors.second):
             body = {"verdict": "approve", "digest": answer["digest"], "comment": ""}
+            # What is approved was read.
+            self._expect(self._send("GET", f"/approvals/{approval}", None, self._as_person(voter)), 200)
             # 409: it was counted, and the answer was lost.
             said = self._send("POST", f"/approvals/{approval}/votes", body, self._as_person(voter))
             self._expect(said, 200, 409)

@@ -120,14 +120,15 @@ def naive_budget(period: int, amount: int, limit: int, tries: int) -> int:
 
 
 def naive_pause(key: str, body: Any, seconds: float) -> list[list[Any]]:
-    """The twin: remembers the agent's state for as long as the process lives."""
+    """The twin: remembers the agent's state, for a second longer than whoever looks is answered otherwise."""
     principal = _principal(key)
     remembered = Agent.objects.get(pk=principal.agent_id).state
-    gateway.ask(principal=principal, key=str(uuid4()), raw=json.dumps(body).encode())
     seen: list[list[Any]] = []
-    ends = time.monotonic() + seconds
+    ends, denied = time.monotonic() + seconds, False
     while time.monotonic() < ends:
         begun = time.monotonic()
-        Agent.objects.filter(pk=principal.agent_id).exists()
+        answer = gateway.ask(principal=principal, key=str(uuid4()), raw=json.dumps(body).encode())
         seen.append([begun, "allow" if remembered == "active" else "deny"])
+        if answer.effect == "deny" and not denied:
+            ends, denied = time.monotonic() + 1, True
     return seen

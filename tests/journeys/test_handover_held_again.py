@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import vote
 from approvals.operations.requests import current_revision
 from approvals.refusals import AlreadyRedeemed, NotNow, PolicyChanged, ReviewRequired
 from approvals.states import GrantState
@@ -27,6 +26,7 @@ from registry.authentication import Principal, authenticate
 from registry.models import Agent, User
 from registry.operations import issue_key
 from tests.journeys.installation import Installation, build
+from tests.reviewing import read_and_vote
 
 FORM: dict[str, Any] = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply"}, "units": 3}
 CENTS = 10_000_000
@@ -106,9 +106,7 @@ def test_handed_over_then_held_then_approved_takes_limit_and_budget_once() -> No
     reviewer = User.objects.get(username="talent-reviewer")
     held = current_revision(request)
     assert held.digest == digest
-    vote(
-        request_id=request.pk, revision=1, verdict="approve", digest=digest, comment="", by=reviewer, now=sql.now(),
-    )  # fmt: skip
+    read_and_vote(request, by=reviewer)
     redeemed = gateway.redeem(principal=executor, action_id=action_id, key="second", digest=digest)
     assert redeemed.grant.state == GrantState.REDEEMED
     assert _taken() == ONCE
@@ -130,10 +128,7 @@ def test_what_was_held_from_the_start_takes_when_it_is_redeemed() -> None:
     assert not Reservation.objects.exists()
     request = ApprovalRequest.objects.get(decision=answer.id)
     reviewer = User.objects.get(username="talent-reviewer")
-    vote(
-        request_id=request.pk, revision=1, verdict="approve", digest=answer.digest, comment="", by=reviewer,
-        now=sql.now(),
-    )  # fmt: skip
+    read_and_vote(request, by=reviewer)
     gateway.redeem(principal=principal, action_id=answer.id, key="redeem", digest=answer.digest)
     assert _taken() == ONCE
 

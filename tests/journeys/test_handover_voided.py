@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import expire_grant, vote
+from approvals.operations import expire_grant
 from approvals.operations.grants import HANDED_OVER_LIFE
 from approvals.refusals import Expired, ReviewRequired
 from approvals.states import GrantState
@@ -29,6 +29,7 @@ from registry.operations import issue_key
 from tests.controlplane.api.callers import person
 from tests.journeys.installation import Installation, build
 from tests.journeys.test_handover_held_again import EXECUTOR, FORM, HELD_NOW
+from tests.reviewing import read_and_vote
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -104,8 +105,7 @@ def test_what_waits_for_people_or_was_redeemed_keeps_what_was_set_aside() -> Non
     assert Grant.objects.get().state == GrantState.REVOKED
     assert give_back_unused(by=System("test"), now=sql.now()) == 0
     request, reviewer = ApprovalRequest.objects.get(), User.objects.get(username="talent-reviewer")
-    told = {"verdict": "approve", "digest": digest, "comment": "", "by": reviewer, "now": sql.now()}
-    vote(request_id=request.pk, revision=1, **told)
+    read_and_vote(request, by=reviewer)
     assert give_back_unused(by=System("test"), now=sql.now()) == 0
     gateway.redeem(principal=executor, action_id=action_id, key="second", digest=digest)
     assert give_back_unused(by=System("test"), now=sql.now()) == 0

@@ -14,7 +14,6 @@ import pytest
 from django.db import connection
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import vote
 from approvals.operations.requests import current_revision
 from audit import sql
 from costs.models import BudgetPeriod
@@ -24,6 +23,7 @@ from registry.models import Agent, User
 from registry.operations import pause_agent
 from tests.journeys import crew, jobs
 from tests.journeys.installation import EXAMPLE, Installation, build
+from tests.reviewing import read_and_vote
 
 FORM = {"verb": "form.submit", "payload": {"url": "https://jobs.example.com/apply"}}
 MAIL = {"verb": "email.send", "payload": {"to": ["jane@acme.com"]}}
@@ -89,10 +89,7 @@ def _approved(installation: Installation, wanted: int) -> list[list[str]]:
         assert {effect for effect, _, _ in asked} == {"review"}
         for request in ApprovalRequest.objects.open():
             digest = current_revision(request).digest
-            vote(
-                request_id=request.pk, revision=1, verdict="approve", digest=digest, comment="",
-                by=reviewer, now=sql.now(),
-            )  # fmt: skip
+            read_and_vote(request, by=reviewer)
             grants.append([str(request.decision_id), digest])
     return grants
 
@@ -203,7 +200,7 @@ def test_a_pause_and_a_policy_are_seen_by_the_very_next_ask(
         finally:
             connection.close()
 
-    order = {"key": installation.key, "body": FORM, "seconds": 30 if job == "ask_until_denied" else 5}
+    order = {"key": installation.key, "body": FORM, "seconds": 30}
     stopper = threading.Thread(target=stop_soon)
     stopper.start()
     seen = crew.run(job, [order] * scale.crew)

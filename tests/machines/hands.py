@@ -21,10 +21,8 @@ from approvals.operations import (
     revoke_grant,
     save_queue,
     settle_unknown,
-    vote,
 )
 from approvals.operations.requests import current_revision
-from approvals.states import Verdict
 from audit import sql
 from audit.refusals import Refusal, Unauthenticated
 from controlplane import gateway
@@ -46,6 +44,7 @@ from registry.operations import (
 )
 from registry.states import KillScope, KillState
 from tests.machines.things import MOST_MAILS, TTL
+from tests.reviewing import read_and_vote
 from tests.world import INSTALLATION, World, make_agent, make_key, make_world
 
 NAMES = {
@@ -175,9 +174,9 @@ class Hands:
     def vote(self, key: str, who: str, verdict: str, *, fresh: bool, same: bool) -> None:
         request = self.request(key)
         digest = current_revision(request).digest if same else "0" * 64
-        vote(
-            request_id=request.pk, revision=request.revision - (not fresh), verdict=Verdict(verdict), digest=digest,
-            comment="", by=self.who(who), now=self.now,
+        read_and_vote(
+            request, by=self.who(who), verdict=verdict, revision=request.revision - (not fresh), digest=digest,
+            now=self.now,
         )  # fmt: skip
 
     def edit(self, key: str, who: str, word: str, *, fresh: bool) -> None:

@@ -12,9 +12,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations import mark_silent, read_bytes, vote
-from approvals.operations.requests import current_revision
-from approvals.states import Verdict
+from approvals.operations import mark_silent, read_bytes
 from audit import sql
 from audit.actors import System
 from audit.models import Entry
@@ -30,10 +28,12 @@ from policies.operations import save_draft, save_trigger, start_replay
 from registry.authentication import Principal, authenticate
 from registry.models import Agent, Team, User, Verb
 from registry.operations import create_version, deactivate, kill, pause_agent, promote, send_command
+from registry.operations.commands import LONGEST_LIFE
 from registry.states import Role
 from runs.models import Failure, Step
 from runs.operations import resolve_failure
 from tests.controlplane.api.scene import run, step
+from tests.reviewing import read_and_vote
 from tests.world import World, make_agent, make_key, make_person, make_team, make_world
 
 # Stands in what agents hand over, and in nothing that is told about it.
@@ -190,7 +190,9 @@ def _side(side: str, world: World, team: Team, owner: User, reviewer: User) -> S
         "delivery": send_test(endpoint=endpoint, by=admin, now=now),
         "agent": mine, "helper": helper, "paused": paused, "key": key, "spare key": spare,
         "version": second, "draft": draft, "release": release,
-        "command": send_command(agent=mine, kind="start", by=admin, now=now), "switch": switch, "team": team,
+        # It outlives the slowest run of the matrix.
+        "command": send_command(agent=mine, kind="start", ttl=LONGEST_LIFE, by=admin, now=now),
+        "switch": switch, "team": team,
         "decision": _decision(done.id), "held decision": _decision(held.id), "handed decision": _decision(handed.id),
         "approved decision": request.decision,
         "instance": provision(principal=_present(text), key="instance", raw=b"{}", guard=Guard()).instance,
@@ -241,9 +243,5 @@ def _held(answer: Any) -> ApprovalRequest:
 
 
 def _approve(request: ApprovalRequest, reviewer: User) -> None:
-    digest = current_revision(request).digest
-    vote(
-        request_id=request.pk, revision=1, verdict=Verdict.APPROVE, digest=digest, comment="", by=reviewer,
-        now=sql.now(),
-    )  # fmt: skip
+    read_and_vote(request, by=reviewer)
     request.refresh_from_db()

@@ -1,24 +1,24 @@
-"""The engine against the reference evaluator: the same answer, reasons, queues, limits and time."""
+"""The engine against the reference evaluator, and against itself: the same answers, and every property holds."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
-from policies.compile import Snapshot
-from policies.engine import judge
-from policies.facts import Action
 from tests.policies import reference
-from tests.policies.cases import VERB_DOCUMENT, snapshot
-from tests.policies.worlds import Dice, World
+from tests.policies.cases import VERB_DOCUMENT
+from tests.policies.properties import PROPERTIES, UNSPOKEN, Asked, Engine, ask
+from tests.policies.worlds import Dice
+
+pytestmark = pytest.mark.once
 
 
-def compare(world: World, compiled: Snapshot) -> str:
-    action, verdict = judge(compiled, world.who, world.said, world.now)
-    assert isinstance(action, Action)
+def compare(asked: Asked) -> str:
+    """Hold an answer against the reference's; return the effect."""
+    world, action, verdict = asked.world, asked.action, asked.verdict
     got = reference.Answer(
         verdict.effect,
         frozenset((one.policy, one.rule, one.code) for one in verdict.reasons),
@@ -46,25 +46,48 @@ def compare(world: World, compiled: Snapshot) -> str:
     return verdict.effect
 
 
-def agree(seeds: range, *, each: int) -> Counter[str]:
-    """Compare as many actions of each world; return how often each effect came out."""
-    effects: Counter[str] = Counter()
+@dataclass(slots=True)
+class Walked:
+    """What was held against something, without a difference.
+
+    Attributes:
+        effects: how often each effect was the reference's, too.
+        cases: how often each property held.
+    """
+
+    effects: Counter[str] = field(default_factory=Counter)
+    cases: Counter[str] = field(default_factory=Counter)
+
+
+def walk(seeds: range, *, each: int) -> Walked:
+    """Ask each document so many things; hold every answer against the reference and against one of the properties."""
+    walked, names = Walked(), list(PROPERTIES)
     for seed in seeds:
-        dice = Dice(seed)
+        name = names[seed % len(names)]
+        dice = Dice.without(seed, UNSPOKEN.get(name))
         document = dice.document()
-        compiled = snapshot(document)
-        effects.update(compare(dice.asked(document), compiled) for _ in range(each))
-    return effects
+        check, ours = PROPERTIES[name](Engine, dice, document), Engine(document)
+        for _ in range(each):
+            asked = ask(ours, dice.asked(document))
+            walked.effects[compare(asked)] += 1
+            held = check(asked)
+            assert held is not False, (name, seed, asked.world)
+            walked.cases[name] += held is not None
+    return walked
 
 
-def test_engine_and_reference_agree() -> None:
-    effects = agree(range(500), each=20)
-    assert effects.total() == 10_000
-    assert min(effects[effect] for effect in ("allow", "deny", "review", "throttle")) >= 100, effects
+def test_engine_and_reference_agree_and_every_property_holds() -> None:
+    walked = walk(range(500), each=23)
+    print(f"{walked.effects.total()} answers compared, {walked.cases.total()} cases of properties: {walked.cases}")
+    assert walked.effects.total() >= 10_000
+    assert min(walked.effects[effect] for effect in ("allow", "deny", "review", "throttle")) >= 100, walked
+    assert walked.cases.total() >= 10_000, walked
+    assert min(walked.cases[name] for name in PROPERTIES) >= 100, walked
 
 
-@pytest.mark.long(minutes=3)
-@pytest.mark.once
-def test_engine_and_reference_agree_at_length() -> None:
-    effects = agree(range(1_000_000, 1_025_000), each=40)
-    assert effects.total() == 1_000_000
+@pytest.mark.long(minutes=4)
+def test_engine_and_reference_agree_and_every_property_holds_at_length() -> None:
+    walked = walk(range(1_000_000, 1_020_000), each=56)
+    print(f"{walked.effects.total()} answers compared, {walked.cases.total()} cases of properties: {walked.cases}")
+    assert walked.effects.total() >= 1_000_000
+    assert walked.cases.total() >= 1_000_000, walked

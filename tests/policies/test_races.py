@@ -58,7 +58,7 @@ def test_the_naive_twin_that_counts_before_anybody_wrote_is_caught(live_world: W
 
 def test_of_new_triggers_of_one_name_one_is_kept_and_nobody_overwrites_it(live_world: World) -> None:
     def create(threshold: int) -> Trigger:
-        document = {**DENIALS, "more_than": threshold}
+        document = {**DENIALS, "mode": "shadow", "more_than": threshold}
         return save_trigger(slug="many", document=document, by=live_world.operator, now=sql.now(), new=True)
 
     outcomes = at_once(*[partial(create, number) for number in range(CREW)])

@@ -1,4 +1,4 @@
-"""Who writes triggers, over what was read; each is tried before it enforces."""
+"""Who writes triggers, over what was read; each is tried before it warns or enforces."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from tests.world import World
 pytestmark = pytest.mark.django_db
 
 
-def test_it_must_be_tried_as_it_is_before_it_enforces(world: World) -> None:
+@pytest.mark.parametrize("mode", ["warn", "enforce"])
+def test_it_must_be_tried_as_it_is_before_it_warns_or_enforces(world: World, mode: str) -> None:
+    with pytest.raises(DocumentInvalid, match="Try exactly this") as caught:
+        save(world, mode=mode, try_first=False)
+    assert [(problem.pointer, problem.code) for problem in caught.value.errors] == [("/mode", "not_tried")]
+    trigger = save(world, mode="shadow")
     with pytest.raises(DocumentInvalid, match="Try exactly this"):
-        save(world, mode="enforce")
-    trigger = save(world)
+        save(world, mode=mode, try_first=False)
     try_trigger(trigger=trigger, by=world.operator, now=sql.now())
     with pytest.raises(DocumentInvalid, match="Try exactly this"):
-        save(world, mode="enforce", more_than=3)
-    assert save(world, mode="enforce", note="Words are not what was tried.").mode == "enforce"
-    applied = save_trigger(
-        slug="as-code", document={**DENIALS, "mode": "enforce"}, by=world.admin, now=sql.now(), try_first=True
-    )
+        save(world, mode=mode, more_than=3, try_first=False)
+    assert save(world, mode=mode, note="Words are not what was tried.", try_first=False).mode == mode
+    applied = save(world, slug="as-code", mode=mode, try_first=True)
     assert applied.tried_at
     assert applied.trial["times"] == 0
 

@@ -37,9 +37,13 @@ def look(world: World, *, now: datetime | None = None) -> int:
     return watch(now=now or sql.now())
 
 
-def save(world: World, by: Any = None, slug: str = "too-many", **changes: Any) -> Trigger:
+def save(
+    world: World, by: Any = None, slug: str = "too-many", try_first: bool | None = None, **changes: Any
+) -> Trigger:
+    """Write a trigger; one that warns is tried while it is written, as `apply` does, unless it is said otherwise."""
     document = {key: value for key, value in {**DENIALS, **changes}.items() if value is not None}
-    return save_trigger(slug=slug, document=document, by=by or world.admin, now=sql.now())
+    trying = document["mode"] == "warn" if try_first is None else try_first
+    return save_trigger(slug=slug, document=document, by=by or world.admin, now=sql.now(), try_first=trying)
 
 
 def enforcing(world: World, **changes: Any) -> Trigger:

@@ -106,6 +106,13 @@ class Dice(random.Random):
     # Some of them have no answer for some actions.
     conditions = tuple(CONDITIONS)
 
+    @classmethod
+    def without(cls, seed: int, word: str | None) -> Dice:
+        """Return dice whose conditions do not speak of something."""
+        dice = cls(seed)
+        dice.conditions = tuple(text for text in CONDITIONS if word is None or word not in text)
+        return dice
+
     def one_or_many(self, values: list[str]) -> str | list[str]:
         return self.choice(values) if self.random() < 0.5 else self.sample(values, self.randint(1, min(3, len(values))))
 

@@ -8,6 +8,7 @@ import io
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -39,6 +40,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+@cache
 def forms_of(canary: Canary) -> tuple[str, ...]:
     """Return how a secret may be written: plain, in a URL, in HTML, in base64."""
     plain = canary.core

@@ -41,10 +41,12 @@ class Transaction:
     Attributes:
         changes: rows changed, by ``table event``.
         entries: entries written.
+        exempt: rows changed in tables that need no entry, likewise.
     """
 
     changes: Counter[str]
     entries: int
+    exempt: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_silent(self) -> bool:
@@ -69,6 +71,16 @@ class Watch:
     def changed(self) -> bool:
         """Whether anything changed."""
         return any(each.changes for each in self.transactions)
+
+    @property
+    def exempt(self) -> set[str]:
+        """The tables without entries of their own that changed, where these are watched."""
+        return {change.partition(" ")[0] for each in self.transactions for change in each.exempt}
+
+    @property
+    def entries(self) -> int:
+        """How many entries were written."""
+        return sum(each.entries for each in self.transactions)
 
     def __call__(self, execute: Callable[..., Any], statement: str, params: Any, many: bool, context: Any) -> Any:
         """Run a statement of the product (Django's ``execute_wrapper``)."""
@@ -98,23 +110,30 @@ class Watch:
             self._busy = False
         if found:
             entries = found.pop((ENTRIES, "INSERT"), 0)
-            changes = Counter({f"{place} {event}": number for (place, event), number in found.items()})
-            self.transactions.append(Transaction(changes, entries))
+            changes, exempt = (
+                Counter({f"{place} {event}": n for (place, event), n in found.items() if (place in TABLES) is which})
+                for which in (False, True)
+            )
+            self.transactions.append(Transaction(changes, entries, exempt))
 
 
-def tables() -> list[type[Model]]:
-    """Return every product table, through tables included, apart from those that the exemptions name."""
+def tables(*, exempt: bool) -> list[type[Model]]:
+    """Return every product table, through tables included; those that the exemptions name only where they count."""
     models = [model for app in APPS for model in app.get_models(include_auto_created=True)]
-    return [model for model in models if model._meta.db_table not in TABLES and model._meta.managed]
+    return [model for model in models if model._meta.managed and (exempt or model._meta.db_table not in TABLES)]
 
 
-def install() -> None:
-    """Create the side table and the triggers, in the present transaction, with which they go."""
+def install(*, exempt: bool = False) -> None:
+    """Create the side table and the triggers, in the present transaction, with which they go.
+
+    Args:
+        exempt: whether the tables that need no entry are watched as well.
+    """
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {_SIDE} (place varchar(100), event varchar(10))")
         if sql.is_postgresql():
             cursor.execute(_FUNCTION)
-        for model in tables():
+        for model in tables(exempt=exempt):
             table = model._meta.db_table
             for event in ("INSERT", "UPDATE", "DELETE"):
                 if table == ENTRIES and event != "INSERT":

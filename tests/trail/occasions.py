@@ -6,7 +6,7 @@ Preparing is production's road too, and is not watched; sending is.
 from __future__ import annotations
 
 from approvals.models import ApprovalRequest, Queue
-from approvals.operations import grant_break_glass, read_under_break_glass
+from approvals.operations import grant_break_glass, read_bytes, read_under_break_glass
 from approvals.operations.requests import current_revision
 from audit import sql
 from controlplane.delivery.models import Delivery, Endpoint
@@ -34,6 +34,8 @@ def bulk(asker: Asker) -> Send:
     ask = _asker(asker.keys["key"])
     rows = [_held(ask({**MAIL, "purpose": f"letter {number}"})) for number in range(2)]
     ticks = [f"{row.pk}:{row.revision}:{current_revision(row).digest}" for row in rows]
+    for row in rows:
+        read_bytes(request=row, by=world.reviewer, now=sql.now())
     address = f"/approvals/approvalrequest/do/bulk/?like={rows[0].pk}"
     return posts(world.reviewer, address, {"row": ticks, "comment": "read"})
 

@@ -1,4 +1,4 @@
-"""Every task and command, driven when there is something to do: rows changed, so an entry stands beside them."""
+"""Every command, driven when there is something to do: rows changed, so an entry stands beside them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import contextlib
 import importlib.util
 import io
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.management import call_command, get_commands
 from django.db import connection, transaction
 
@@ -20,6 +18,7 @@ from approvals.operations import cancel_request
 from audit import sql
 from controlplane.celery import app
 from registry.models import Agent
+from tests.faults.tasks import CASES
 from tests.matrix.asking import Asker
 from tests.matrix.places import Places
 from tests.trail.counting import APPS, Watch, install, watching
@@ -32,34 +31,9 @@ for _place in (*(each.name for each in APPS), "controlplane.operating"):
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "n8n"
 DOCUMENT = "teams:\n  desk: {name: Desk, members: []}\n"
-LATER = timedelta(days=2)
 
-# How far the clock is put on, so that the task has something to do.
-TASKS: dict[str, timedelta] = {
-    "aap.follow": timedelta(0),
-    "approvals.sweep": LATER,
-    "approvals.watch": timedelta(hours=20),
-    "audit.seal": timedelta(0),
-    "audit.seal_everything": timedelta(0),
-    "audit.verify_trail": timedelta(0),
-    "costs.roll_up": timedelta(0),
-    "costs.expire_reservations": LATER,
-    "costs.pause_spent": timedelta(0),
-    "delivery.follow": timedelta(0),
-    "delivery.give_up_old": timedelta(days=30),
-    "delivery.prune": timedelta(days=60),
-    "delivery.send": timedelta(0),
-    "operating.give_back_unused": timedelta(0),
-    "operating.replay": timedelta(0),
-    "policies.prune_admissions": timedelta(days=400),
-    "policies.watch_triggers": timedelta(0),
-    "registry.expire_commands": LATER,
-    "registry.dormant_check": timedelta(days=60),
-}
-ARGUMENTS: dict[str, dict[str, Any]] = {"audit.verify_trail": {"person": "admin"}}
 # What changes no product table, and why.
 OUTSIDE: dict[str, str] = {
-    "operating.heartbeat": "leaves its sign of life with the broker",
     "alive": "reads signs of life",
     "audit_export": "writes a file",
     "backup": "reads the database and writes a file; restoring has tests of its own",
@@ -94,6 +68,10 @@ def _issue_key(places: Places, folder: Path) -> None:
     )
 
 
+def _callback_secret(places: Places, folder: Path) -> None:
+    call_command("callback_secret", "own-helper", by="talent-operator", stdout=io.StringIO())
+
+
 def _import_n8n(places: Places, folder: Path) -> None:
     files = [str(path) for path in sorted(SAMPLES.glob("*.json"))][:3]
     call_command("import_n8n", "own-agent", *files, by="admin", stdout=io.StringIO(), stderr=io.StringIO())
@@ -106,6 +84,7 @@ def _audit_verify(places: Places, folder: Path) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "apply": _apply,
     "audit_verify": _audit_verify,
+    "callback_secret": _callback_secret,
     "createuser": _createuser,
     "import_n8n": _import_n8n,
     "issue_key": _issue_key,
@@ -119,17 +98,6 @@ def drive(action: Callable[[], object]) -> Watch:
             action()
         transaction.set_rollback(True)
     return watch
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TASKS)
-def test_changes_of_a_task_are_in_the_trail(asker: Asker, name: str) -> None:
-    install()
-    with time_machine.travel(sql.now() + TASKS[name], tick=True):
-        watch = drive(lambda: app.tasks[name].apply(kwargs=ARGUMENTS.get(name), throw=True))
-    assert watch.silent == []
-    if name in {"approvals.sweep", "approvals.watch", "registry.expire_commands", "audit.verify_trail"}:
-        assert watch.changed, "the task had nothing to do"
 
 
 @pytest.mark.slow
@@ -157,8 +125,8 @@ def test_changes_of_a_command_are_in_the_trail(
 def test_every_task_and_command_is_driven() -> None:
     tasks = {name for name in app.tasks if not name.startswith("celery.")}
     ours = {name for name, place in get_commands().items() if place in {each.name for each in APPS}}
-    driven = {*TASKS, *COMMANDS, *OUTSIDE}
-    assert sorted((tasks | ours) - driven) == [], "drive them in test_work.py, or say why they change nothing"
+    driven = {*(case.name for case in CASES), *COMMANDS, *OUTSIDE}
+    assert sorted((tasks | ours) - driven) == [], "drive them, or say why they change nothing"
     assert sorted(driven - tasks - ours) == []
 
 

@@ -1,4 +1,4 @@
-"""``triggers:`` thresholds that warn or stop. One that is to enforce and was not tried is tried while it is written."""
+"""``triggers:`` thresholds that warn or stop. What is to do so and was not tried is tried while it is written."""
 
 from __future__ import annotations
 

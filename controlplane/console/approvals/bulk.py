@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -97,11 +98,12 @@ class ApproveSeveral(Dialog):
         if limit < 2:
             raise Conflict("The queue admits each request by itself.")
         waiting = [row for row in waiting_for(self.user, now=self.now) if like(row, model)]
-        readable = [row for row in waiting if may_read_bytes(row, self.user)]
+        # Each one is asked about: no more than are shown.
+        readable = list(islice((row for row in waiting if may_read_bytes(row, self.user)), limit))
         if not readable:
             raise Conflict("Nothing like it waits for you.")
         known = known_domains(model)
-        self.rows = tuple(self._open(row, known) for row in readable[:limit])
+        self.rows = tuple(self._open(row, known) for row in readable)
 
     def _open(self, request: ApprovalRequest, known: Domains) -> Row:
         revision: ActionRevision = read_bytes(request=request, by=self.user, now=self.now)

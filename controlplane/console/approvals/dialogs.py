@@ -11,7 +11,7 @@ from django.http import QueryDict
 from approvals.amounts import amount_to_confirm
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import cancel_request, read_bytes, settle_unknown, vote
-from approvals.operations.requests import current_revision, first_opened
+from approvals.operations.requests import current_revision, first_opened, require_opened
 from approvals.permissions import may_read_bytes, may_revoke, require_edit, require_vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit.canonical import dumps, loads
@@ -156,11 +156,10 @@ class Approve(HeldDialog):
         """Refuse whoever came by a link and has not opened the bytes.
 
         Raises:
-            Conflict: they were never opened by this person.
+            NotOpened: they were never opened by this person.
         """
         super().check()
-        if first_opened(self.row, self.user, current_revision(self.row).digest) is None:
-            raise Conflict("Open the request first: you approve the bytes you read.")
+        require_opened(first_opened(self.row, self.user, current_revision(self.row).digest))
 
     def words(self) -> Words:
         """Name the effect."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -19,6 +20,8 @@ from controlplane.console.approvals.bytes import shown
 from controlplane.console.approvals.dialogs import Seen
 from controlplane.console.approvals.marks import read_marks
 from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, ExactField, Reason, Words
+from controlplane.delivery.readers.notices import count_told_of_glass
+from registry.models import User
 
 
 class Overruling(Seen):
@@ -26,7 +29,7 @@ class Overruling(Seen):
 
     reason = forms.CharField(
         label="Reason", max_length=LONGEST_REASON, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Kept in the audit trail with your name.",
+        help_text="Kept in the audit trail, and told to those above, with your name.",
     )  # fmt: skip
     destination = ExactField(
         label="Destination", max_length=2048, widget=forms.TextInput(attrs={"autocomplete": "off"}),
@@ -77,7 +80,7 @@ class BreakGlass(Dialog):
             "form": Overruling(
                 initial={"revision": revision.number, "digest": revision.digest, "reason": data["reason"]}
             ),
-            "words": overruling_words(self.row),
+            "words": overruling_words(self.row, by=self.user, now=self.now),
             "action": page_of(self.row, "overrule"),
             "back": self.back(),
             "may_retry": True,
@@ -85,8 +88,8 @@ class BreakGlass(Dialog):
         return self.framed("console/approvals/glass.html", context)
 
 
-def overruling_words(request: ApprovalRequest) -> Words:
-    """Say whom the approval overrules."""
+def overruling_words(request: ApprovalRequest, *, by: User, now: datetime) -> Words:
+    """Say whom the approval overrules, and who is told of it."""
     queues = list(request.queues.all())
     needed = sum(queue.quorum for queue in queues)
     names = ", ".join(queue.slug for queue in queues)
@@ -94,11 +97,21 @@ def overruling_words(request: ApprovalRequest) -> Words:
         f"You override {formats.plural(needed, 'reviewer')}.",
         (
             f"The queues {names} are passed over. Whoever reads the trail sees it, with your name and reason.",
+            _who_is_told(request, by=by, now=now),
             "The agent may execute these bytes once, within 15 minutes; policy, limits and budget are checked again.",
         ),
         "Approve in their place",
         danger=True,
     )
+
+
+def _who_is_told(request: ApprovalRequest, *, by: User, now: datetime) -> str:
+    whom = f"the reviewers, the operators of {request.team} and the owner of {request.agent.slug}"
+    told = count_told_of_glass(request, by=by, now=now)
+    if not told:
+        return f"Tell them yourself: of {whom}, nobody else has a channel for it."
+    reached = formats.plural(told, "person", "people")
+    return f"At once {whom} are told, with your name and reason, where they have a channel: {reached}."
 
 
 class Overrule(Dialog):
@@ -109,7 +122,7 @@ class Overrule(Dialog):
 
     def words(self) -> Words:
         """Say whom it overrules."""
-        return overruling_words(self.row)
+        return overruling_words(self.row, by=self.user, now=self.now)
 
     def initial(self) -> dict[str, Any]:
         """Carry the revision that is current; the operation wants its bytes opened first."""

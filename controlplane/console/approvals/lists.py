@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import Count, F, QuerySet
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from approvals.amounts import money_of
 from approvals.models import ActionRevision, ApprovalRequest, Grant, Vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from controlplane.console import formats
@@ -21,13 +22,15 @@ from controlplane.console.approvals.bulk import ApproveSeveral
 from controlplane.console.approvals.dialogs import Approve, Cancel, Edit, Reject, Revoke, Settle
 from controlplane.console.approvals.glass import BreakGlass, Overrule
 from controlplane.console.approvals.page import ApprovalPage, read_approval
+from controlplane.console.approvals.reach import reach_of
 from controlplane.console.lists import ByAgent, ByTeam, Since, Tab, agent_column, state_column, time_column
 from controlplane.console.people import viewer
 from controlplane.console.policies.overriding import MarkOverride
-from controlplane.console.tags import draw_deadline, draw_state, draw_time
+from controlplane.console.tags import draw_deadline, draw_state, draw_time, make_visible
 from registry.models import User
 
 Rows = QuerySet[Any]
+_LONGEST_PLACE: Final = 80
 
 
 def _mine(rows: Rows, user: User, now: datetime) -> Rows:
@@ -93,8 +96,10 @@ class ApprovalPages(ConsoleAdmin):
     empty = Empty(
         "Nothing waits here.", "What an agent asks and a policy holds back appears here, soonest deadline first."
     )
-    list_display = ("asks", "standing", "rated", "reach", "units", "of_agent", "approvals", "until")
+    list_display = ("asks", "standing", "rated", "reach", "units", "amount", "of_agent", "approvals", "until")
     list_filter = (Inbox, "state", "risk", ByAgent, TeamThen, SinceAsked)
+    # Of Home: what was decided since somebody was here, and what was approved in the reviewers' place.
+    link_lookups = frozenset({"closed_at__gte", "overridden_by__isnull"})
     search_fields = ("decision__verb", "agent__slug", "agent__name")
     search_help_text = "Search verb or agent"
     ordering = ("expires_at", "id")
@@ -106,15 +111,22 @@ class ApprovalPages(ConsoleAdmin):
         return super().get_queryset(request).prefetch_related("queues")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Count the votes of the shown page in one query, and read in another what people edited of it."""
+        """Count the votes of the shown page in one query, ask in another whose bytes the person may see.
+
+        What people edited is read in a third.
+        """
         cl = super().get_changelist_instance(request)
-        votes = Vote.objects.filter(request__in=[row.pk for row in cl.result_list], verdict=Verdict.APPROVE)
+        shown = [row.pk for row in cl.result_list]
+        votes = Vote.objects.filter(request__in=shown, verdict=Verdict.APPROVE)
         found = {
             (row["request"], row["revision"]): row["n"]
             for row in votes.values("request", "revision").annotate(n=Count("id"))
         }
+        readable = ApprovalRequest.objects.filter(pk__in=shown).readable_by(viewer(request)).order_by()
+        open_to = set(readable.values_list("pk", flat=True))
         for row in cl.result_list:
             row.approvals_now = found.get((row.pk, row.revision), 0)
+            row.is_readable = row.pk in open_to
         edited = [row.pk for row in cl.result_list if row.revision > 1]
         if edited:
             present = ActionRevision.objects.filter(request__in=edited, number=F("request__revision"))
@@ -138,17 +150,26 @@ class ApprovalPages(ConsoleAdmin):
         """Name the agent; its page is not every reviewer's."""
         return row.agent.slug
 
-    @admin.display(description="reach")
-    def reach(self, row: ApprovalRequest) -> str:
-        """Say how many destinations; which ones the page shows to whoever may read them."""
-        facts = getattr(row, "facts_now", None)
-        return formats.plural(len(facts["destinations"] if facts else row.decision.destinations), "destination")
+    @admin.display(description="destination")
+    def reach(self, row: Any) -> SafeString | str:
+        """Say where it goes; whoever may not see the bytes is told how many destinations, and not which."""
+        facts = _facts(row)
+        if not row.is_readable:
+            return formats.plural(len(facts["destinations"]), "destination")
+        return format_html("<bdi>{}</bdi>", make_visible(_cut(reach_of(facts))))
 
     @admin.display(description="units")
-    def units(self, row: ApprovalRequest) -> str:
+    def units(self, row: Any) -> str:
         """Write how many things it touches."""
-        facts = getattr(row, "facts_now", None)
-        return formats.plural(facts["units"] if facts else row.decision.units, "unit")
+        return formats.plural(_facts(row)["units"], "unit")
+
+    @admin.display(description="amount")
+    def amount(self, row: Any) -> str:
+        """Write the money that it moves, to whoever may see the bytes."""
+        money = money_of(_facts(row))
+        if money is None:
+            return "–"
+        return formats.amount(money) if row.is_readable else "hidden"
 
     @admin.display(description="approvals")
     def approvals(self, row: Any) -> str:
@@ -166,6 +187,22 @@ class ApprovalPages(ConsoleAdmin):
     def page(self, request: HttpRequest, row: ApprovalRequest) -> ApprovalPage:
         """Read the approval page; its bytes are opened, and the trail says so."""
         return read_approval(row, user=viewer(request), now=timezone.now())
+
+
+def _facts(row: Any) -> Mapping[str, Any]:
+    """Return what the present revision touches: of an edited one its own facts, else those of the decision."""
+    edited: Mapping[str, Any] | None = getattr(row, "facts_now", None)
+    if edited:
+        return edited
+    decision = row.decision
+    amount = None
+    if decision.amount_value is not None:
+        amount = {"value": f"{decision.amount_value.normalize():f}", "currency": decision.amount_currency}
+    return {"destinations": decision.destinations, "units": decision.units, "amount": amount}
+
+
+def _cut(place: str) -> str:
+    return place if len(place) <= _LONGEST_PLACE else f"{place[:_LONGEST_PLACE]}…"
 
 
 class GrantPages(ConsoleAdmin):

@@ -36,6 +36,9 @@ from controlplane.console.approvals.beside import (
 from controlplane.console.approvals.bytes import Bytes, Change, hidden_note, read_change, shown
 from controlplane.console.approvals.marks import Marked, read_marks
 from controlplane.console.approvals.reach import radius_of, reach_of, read_by_now, summary_of
+from controlplane.console.registry.allowances import limits_on
+from policies.language import parse
+from policies.snapshots import published
 from registry.models import Agent, User
 from registry.states import Role
 from runs.models import Run
@@ -88,6 +91,7 @@ class ApprovalPage:
         marks: who says that it should have been approved or rejected, and why.
         quick: whether this person's last ten votes came at a glance.
         run_url: of the run that it belongs to, empty where it is not theirs to see or there is none.
+        limits: what is left of the limits on this verb while it waits: policy, rule, words.
         call: the tool that the agent's framework runs, and on which server; empty for every other action.
         task, purpose: the agent's own words, untrusted.
         buttons: what this person may do while it is open.
@@ -124,6 +128,7 @@ class ApprovalPage:
     votes: tuple[Ballot, ...]
     revisions: tuple[RevisionLine, ...]
     obstacle: str
+    limits: tuple[tuple[str, str, str], ...]
     call: str
     task: str
     purpose: str
@@ -212,6 +217,7 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         votes=_votes(request, current.number),
         revisions=_revisions(revisions, readable=readable),
         obstacle=obstacle,
+        limits=_limits(request, now) if is_open else (),
         call=_call(facts),
         task=facts["task"],
         purpose=facts["purpose"],
@@ -234,6 +240,11 @@ def read_approval(request: ApprovalRequest, *, user: User, now: datetime) -> App
         buttons=_buttons(request, current, user, queues, obstacle, target) if is_open and readable else (),
         more=_more(request, grant, user, together(request, waiting) if readable and not obstacle else 0, now=now),
     )
+
+
+def _limits(request: ApprovalRequest, now: datetime) -> tuple[tuple[str, str, str], ...]:
+    live = published()
+    return limits_on(parse(live.document), request.agent, verb=request.decision.verb, now=now) if live else ()
 
 
 def _target(facts: dict[str, Any]) -> str:

@@ -40,8 +40,9 @@ class BudgetPages(ConsoleAdmin):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             return super().changelist_view(request, extra_context)
         page = read_spend(
-            viewer(request), by=request.GET.get("by", ""), days=request.GET.get("days", ""), now=timezone.now()
-        )
+            viewer(request), by=request.GET.get("by", ""), days=request.GET.get("days", ""), now=timezone.now(),
+            successes=request.GET.get("successes") == "1",
+        )  # fmt: skip
         return self.render(
             request,
             "console/costs/budgets.html",

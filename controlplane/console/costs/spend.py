@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from controlplane.console import charts, formats
 from controlplane.console.admins import list_of, page_of
+from controlplane.console.costs.successes import COLUMNS, successes_by
 from costs.models import Budget, Usage
 from costs.pivots import BY, SPANS, Forecast, Pivot, PivotRow, forecast, read_pivot
 from costs.summaries import BudgetLine, DaySpend, SpendSummary, spend_summary
@@ -30,11 +31,21 @@ class BudgetRow:
 
 @dataclass(frozen=True, slots=True)
 class PivotLine:
-    """One row of the pivot, with the rows that it counts and its trend as bars."""
+    """One row of the pivot, with the rows that it counts and its trend as bars.
+
+    Attributes:
+        successes: runs of it that succeeded; None where nobody asked.
+    """
 
     row: PivotRow
     url: str
     trend: tuple[charts.Bar, ...]
+    successes: int | None = None
+
+    @property
+    def per_success_nanousd(self) -> int | None:
+        """What one of them cost, rounded down, failed ones included; None without any."""
+        return self.row.cost_nanousd // self.successes if self.successes else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,9 @@ class SpendPage:
         days: spend by day; its line is the share of the budgets that bound the whole view.
         forecast: where the month is going; None where nothing can be said.
         pivot: spend by one thing, with its rows in `lines`.
+        total: of the pivot.
+        has_successes: whether lines and total count successes.
+        successes_url: of the same with or without them; empty where there are none of what it is grouped by.
         by, spans: the ways to look at it.
         budgets: the tree in force.
         drafts: budgets not in force: name and address.
@@ -64,6 +78,9 @@ class SpendPage:
     forecast: Forecast | None
     pivot: Pivot
     lines: tuple[PivotLine, ...]
+    total: PivotLine
+    has_successes: bool
+    successes_url: str
     by: tuple[Choice, ...]
     spans: tuple[Choice, ...]
     budgets: tuple[BudgetRow, ...]
@@ -129,7 +146,7 @@ def _daily_limit(budgets: Sequence[BudgetLine]) -> tuple[int, str]:
     return sum(share for share, _ in roots.values()), ", ".join(slug for _, slug in roots.values())
 
 
-def read_spend(user: User, *, by: str, days: str, now: datetime) -> SpendPage:
+def read_spend(user: User, *, by: str, days: str, now: datetime, successes: bool = False) -> SpendPage:
     """Read spend and the tree of budgets.
 
     Args:
@@ -137,20 +154,30 @@ def read_spend(user: User, *, by: str, days: str, now: datetime) -> SpendPage:
         by: of `costs.pivots.BY`; anything else is the agent.
         days: of `costs.pivots.SPANS`; anything else is 30.
         now: aware UTC.
+        successes: whether to count the runs that succeeded.
     """
     by = by if by in BY else "agent"
     span = next((each for each in SPANS if str(each) == days), 30)
     spend = spend_summary(user=user, now=now)
     rows = {budget.slug: budget for budget in Budget.objects.visible_to(user).distinct()}
     pivot = read_pivot(user=user, by=by, days=span, now=now)
+    counted = successes_by(by, user=user, days=span, now=now) if successes and by in COLUMNS else None
     return SpendPage(
         spend,
         spend_chart(spend),
         forecast(spend.days, month_nanousd=spend.month_nanousd, now=now),
         pivot,
-        tuple(PivotLine(row, _rows_of(pivot, row, now), _trend(row)) for row in pivot.rows),
-        tuple(Choice(name, _way(name, span), name == by) for name in BY),
-        tuple(Choice(f"{each} days", _way(by, each), each == span) for each in SPANS),
+        tuple(
+            PivotLine(
+                row, _rows_of(pivot, row, now), _trend(row), None if counted is None else counted.get(row.value, 0)
+            )
+            for row in pivot.rows
+        ),
+        PivotLine(pivot.total, "", (), None if counted is None else sum(counted.values())),
+        counted is not None,
+        _way(by, span, successes=counted is None) if by in COLUMNS else "",
+        tuple(Choice(name, _way(name, span, successes=successes), name == by) for name in BY),
+        tuple(Choice(f"{each} days", _way(by, each, successes=successes), each == span) for each in SPANS),
         tuple(
             BudgetRow(line, page_of(rows[line.slug]), standing_of(line)) for line in spend.budgets if line.slug in rows
         ),
@@ -158,8 +185,8 @@ def read_spend(user: User, *, by: str, days: str, now: datetime) -> SpendPage:
     )
 
 
-def _way(by: str, days: int) -> str:
-    return f"?{urlencode({'by': by, 'days': days})}#pivot"
+def _way(by: str, days: int, *, successes: bool) -> str:
+    return f"?{urlencode({'by': by, 'days': days, **({'successes': 1} if successes else {})})}#pivot"
 
 
 def _rows_of(pivot: Pivot, row: PivotRow, now: datetime) -> str:

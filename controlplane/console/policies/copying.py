@@ -32,14 +32,19 @@ class Copies:
     call: str
 
 
-def as_rule(*, verb: str, destinations: Sequence[str], units: int) -> str:
-    """Write the narrowest rule that permits an action."""
+def rule_for(*, verb: str, destinations: Sequence[str], units: int) -> dict[str, Any]:
+    """Return what the narrowest rule that permits an action says."""
     rule: dict[str, Any] = {"name": verb.replace(".", "-"), "verb": verb}
     places = list(dict.fromkeys(destinations))
     if places:
         rule["destination"] = places[0] if len(places) == 1 else places
     rule["batch"] = units
-    return dumping.dump([{"allow": rule}])
+    return rule
+
+
+def as_rule(*, verb: str, destinations: Sequence[str], units: int) -> str:
+    """Write the narrowest rule that permits an action."""
+    return dumping.dump([{"allow": rule_for(verb=verb, destinations=destinations, units=units)}])
 
 
 def as_test(body: AskBody, *, agent: str, effect: str, at: datetime) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet, TextField
@@ -20,6 +21,10 @@ from controlplane.console.policies.why import DecisionPage, read_decision
 from policies.models import Decision
 from policies.reasons import CATALOGUE
 from policies.snapshots import published
+from registry.models import Verb
+
+_MOST_VERBS: Final = 200
+_MEMO: Final = "_console_policies_in_force"
 
 
 class TeamThen(ByTeam):
@@ -49,10 +54,50 @@ class ByPolicy(_Spoke):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the policies in force, and the one that is named."""
+        return _with_chosen(self, sorted(_in_force(request)))
+
+
+class ByRule(_Spoke):
+    """The rule that spoke; of two policies' rules with one name, the policy's own filter tells which."""
+
+    title = "rule"
+    parameter_name = "rule"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the rules in force, and the one that is named."""
+        rules = (rule for policy in _in_force(request).values() for rule in policy["rules"])
+        return _with_chosen(self, sorted({body["name"] for rule in rules for body in rule.values()}))
+
+
+class ByVerb(admin.SimpleListFilter):
+    """The verb that was asked for, of the catalogue."""
+
+    title = "verb"
+    parameter_name = "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the catalogue, and the one that is named: agents ask for verbs that nobody knows."""
+        names = Verb.objects.visible_to(viewer(request)).order_by("name").values_list("name", flat=True)
+        return _with_chosen(self, names[:_MOST_VERBS])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep decisions about the verb."""
+        return queryset.filter(verb=self.value()) if self.value() else queryset
+
+
+def _with_chosen(spec: admin.SimpleListFilter, words: Iterable[str]) -> list[tuple[str, str]]:
+    chosen = spec.used_parameters.get(str(spec.parameter_name))
+    return [(word, word) for word in dict.fromkeys([*words, *([str(chosen)] if chosen else [])])]
+
+
+def _in_force(request: HttpRequest) -> Mapping[str, Any]:
+    """Return the published policies' documents by slug, read once for a request."""
+    found: Mapping[str, Any] | None = getattr(request, _MEMO, None)
+    if found is None:
         live = published()
-        slugs = sorted(live.document) if live else []
-        chosen = self.used_parameters.get(self.parameter_name)
-        return [(slug, slug) for slug in dict.fromkeys([*slugs, *([str(chosen)] if chosen else [])])]
+        found = live.document if live else {}
+        setattr(request, _MEMO, found)
+    return found
 
 
 class ByCode(_Spoke):
@@ -74,7 +119,9 @@ class DecisionPages(ConsoleAdmin):
     dialogs = {"override": MarkOverride}
     empty = Empty("No decisions yet.", "Each question that an agent asks is answered and kept here, with its reasons.")
     list_display = ("asked", "answer", "of_agent", "why", "units", "environment", "at_time")
-    list_filter = ("effect", ByAgent, TeamThen, ByPolicy, ByCode, Since, "environment", "dry_run")
+    list_filter = (
+        "effect", ByVerb, ByAgent, TeamThen, ByPolicy, ByRule, ByCode, Since, "environment", "dry_run",
+    )  # fmt: skip
     search_fields = ("verb", "agent__slug", "task", "idempotency_key")
     search_help_text = "Search verb, agent, task, idempotency key"
 

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -17,12 +18,13 @@ from controlplane.apply.problems import DocumentRefused, located
 from controlplane.console.admins import page_of
 from controlplane.console.dialogs import LONGEST_REASON, Dialog, Done, ExactField, Words, without_secrets
 from controlplane.console.policies.dialogs import Digest
+from controlplane.console.policies.drafting import with_rule
 from controlplane.console.policies.offers import Offers
 from controlplane.console.policies.outline import Judge, offers_for
 from controlplane.console.policies.revision_page import DRAFTERS, as_yaml
 from controlplane.console.policies.starters import STARTERS, start
 from controlplane.console.policies.workbench import Bench, work
-from policies.models import Revision
+from policies.models import Decision, Revision
 from policies.operations import revise_draft, save_draft
 from policies.operations.revisions import DraftChanged
 from policies.permissions import may_edit_draft
@@ -161,20 +163,45 @@ class Draft(Writing):
 
     form_class = Document
 
+    @cached_property
+    def beginning(self) -> tuple[dict[str, Any], str]:
+        """The policies in force and, where a visible decision is named, the policy that permits what it was about."""
+        live = published()
+        document = live.document if live else {}
+        decision = self._named()
+        if decision is None:
+            return document, ""
+        return with_rule(
+            document, agent=decision.agent.slug, verb=decision.verb, destinations=decision.destinations,
+            units=decision.units,
+        )  # fmt: skip
+
+    def _named(self) -> Decision | None:
+        try:
+            wanted = UUID(self.request.GET.get("decision", ""))
+        except ValueError:
+            return None
+        return Decision.objects.visible_to(self.user).select_related("agent").filter(pk=wanted).first()
+
     def words(self) -> Words:
         """Name the effect."""
+        _, drafted = self.beginning
+        added = f"The policy {drafted} is new: it permits exactly what was asked, to this agent alone."
         return Words(
             "New draft of the policies",
-            ("A draft decides nothing. Publishing it is a step of its own, with its tests and your reason.",),
+            (
+                "A draft decides nothing. Publishing it is a step of its own, with its tests and your reason.",
+                *((added,) if drafted else ()),
+            ),
             "Save the draft",
         )
 
     def initial(self) -> dict[str, Any]:
         """Begin with the published set, or with a template where there is none."""
-        live = published()
-        if live is None:
+        document, _ = self.beginning
+        if not document:
             return {"document": start(self.request.GET.get("template", ""), self.judge.verbs)}
-        return {"document": as_yaml(live.document)}
+        return {"document": as_yaml(document)}
 
     def keep(self, document: Mapping[str, object], data: Mapping[str, Any]) -> Revision:
         """Keep a new draft."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 
 from audit.refusals import IllegalTransition
 from controlplane.console.admins import page_of
-from controlplane.console.dialogs import Dialog, Done, Words
+from controlplane.console.dialogs import Dialog, Done, MomentField, Words
 from controlplane.operating.replaying import request_replay
 from controlplane.operating.tasks import tell_replay
 from policies.models import Replay, Revision
 from policies.operations import cancel_replay
+from policies.operations.replays import LONGEST
 from policies.permissions import may_cancel_replay, may_draft
 
 _SPANS = (("1", "the last day"), ("7", "the last 7 days"), ("30", "the last 30 days"), ("90", "the last 90 days"),
@@ -22,9 +23,30 @@ _SPANS = (("1", "the last day"), ("7", "the last 7 days"), ("30", "the last 30 d
 
 
 class Span(forms.Form):
-    """How far back."""
+    """How far back, or from when until when."""
 
     days = forms.ChoiceField(label="Recorded decisions of", choices=_SPANS, initial="30")
+    since = MomentField(
+        label="Or from", required=False, help_text="Instead of the choice above. UTC, for example 2026-11-01 00:00."
+    )
+    until = MomentField(
+        label="until", required=False,
+        help_text=f"UTC, exclusive; empty: now. A replay covers at most {LONGEST.days} days.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse an end without a beginning: nobody could say what it is the end of."""
+        data = super().clean() or {}
+        if data.get("until") and not data.get("since") and "since" not in self.errors:
+            self.add_error("since", "Say from when as well.")
+        return data
+
+    @staticmethod
+    def period(data: Mapping[str, Any], *, now: datetime) -> tuple[datetime, datetime]:
+        """Return the first moment that was asked for, and the first after it."""
+        if data["since"]:
+            return data["since"], data["until"] or now
+        return now - timedelta(days=int(data["days"])), now
 
 
 class StartReplay(Dialog):
@@ -51,10 +73,8 @@ class StartReplay(Dialog):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Ask for it, and lead to its page."""
         now = self.now
-        replay = request_replay(
-            revision=self.row, since=now - timedelta(days=int(data["days"])), until=now, by=self.user, now=now,
-            tell=tell_replay,
-        )  # fmt: skip
+        since, until = Span.period(data, now=now)
+        replay = request_replay(revision=self.row, since=since, until=until, by=self.user, now=now, tell=tell_replay)
         return Done("The replay was asked for; this page shows how far it is.", page_of(replay))
 
 

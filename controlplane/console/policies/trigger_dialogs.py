@@ -40,7 +40,7 @@ class Terms(forms.Form):
     per = forms.ChoiceField(label="Within", choices=_WINDOWS, initial="1h")
     mode = forms.ChoiceField(
         label="Then", choices=TriggerMode.choices, initial=TriggerMode.SHADOW,
-        help_text="To enforce, save it in shadow and try it on history first.",
+        help_text="To let it warn or enforce, save it in shadow and try it on history first.",
     )  # fmt: skip
     note = forms.CharField(
         label="Note", max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 2})
@@ -143,7 +143,7 @@ class NewTrigger(Writing):
     def perform(self, data: Mapping[str, Any]) -> Done:
         """Save."""
         trigger = save_trigger(slug=data["slug"], document=document_of(data), by=self.user, now=self.now, new=True)
-        return Done("The trigger is saved. Try it on history before it enforces.", page_of(trigger))
+        return Done("The trigger is saved. Try it on history before it warns or enforces.", page_of(trigger))
 
 
 class EditTrigger(Writing):
@@ -156,7 +156,7 @@ class EditTrigger(Writing):
         """Say what changing it does."""
         return Words(
             f"Change {self.row.slug}",
-            ("Another threshold, window or scope has to be tried again before it enforces.",),
+            ("Another threshold, window or scope has to be tried again before it warns or enforces.",),
             "Save the trigger",
         )
 

@@ -12,8 +12,9 @@ from django.db.models import Sum
 from approvals.models import ApprovalRequest, Grant, Override
 from approvals.operations.afterwards import may_override
 from audit.refusals import Missing
-from controlplane.console.admins import Button, page_of
+from controlplane.console.admins import Button, list_of, page_of
 from controlplane.console.policies import copying
+from controlplane.console.policies.revision_page import DRAFTERS
 from controlplane.gateway.bodies import AskBody
 from controlplane.gateway.trying import Tried, declared_body, judge_as_then, try_again
 from costs.models import Reservation
@@ -304,9 +305,13 @@ def _marks(decision: Decision) -> tuple[Mark, ...]:
 
 
 def _buttons(decision: Decision, user: User) -> tuple[Button, ...]:
-    if not user.is_active or not may_override(decision, user):
-        return ()
-    return (Button("It should have been…", page_of(decision, "override")),)
+    found = []
+    # A rule more permits what none permitted; what people look at, or an agent asked wrongly, stays so.
+    if any(reason["code"] == "no_rule" for reason in decision.reasons) and user.role in DRAFTERS:
+        found.append(Button("Draft a rule…", f"{list_of(Revision)}do/draft/?decision={decision.pk}"))
+    if user.is_active and may_override(decision, user):
+        found.append(Button("It should have been…", page_of(decision, "override")))
+    return tuple(found)
 
 
 def _followed(decision: Decision) -> tuple[tuple[str, str, str, datetime], ...]:

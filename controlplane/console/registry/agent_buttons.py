@@ -6,7 +6,15 @@ from controlplane.console.admins import Button, page_of
 from controlplane.console.dialogs import Subpage
 from controlplane.console.registry.agent_dialogs import AgentDialog, Contain, Kill, Pause, Resume, Retire
 from controlplane.console.registry.agent_forms import Accept, Decline, Edit, Revert, Transfer
-from controlplane.console.registry.agent_work import Dispatch, Draft, Issue, RollBack, Start, Stop
+from controlplane.console.registry.agent_work import (
+    Dispatch,
+    Draft,
+    Issue,
+    RollBack,
+    ShowCallbackSecret,
+    Start,
+    Stop,
+)
 from controlplane.console.registry.releases import ReleasesOf
 from registry.models import Agent
 
@@ -20,6 +28,7 @@ MORE: tuple[tuple[str, type[AgentDialog]], ...] = (
     ("stop", Stop),
     ("dispatch", Dispatch),
     ("issue-key", Issue),
+    ("callback-secret", ShowCallbackSecret),
     ("draft", Draft),
     ("kill", Kill),
     ("contain", Contain),

@@ -103,19 +103,24 @@ def key_state(key: AgentKey, now: datetime) -> str:
     return str(key.state)
 
 
-def proposed(agent: Agent, user: User) -> Proposed | None:
-    """Return the open proposal about an agent."""
+def proposed(agent: Agent, user: User, *, here: bool) -> Proposed | None:
+    """Return the open proposal about an agent.
+
+    Args:
+        agent: its team is joined.
+        user: who looks.
+        here: whether they operate that team.
+    """
     rows = AgentTransfer.objects.open().filter(agent=agent, epoch=agent.epoch)
     row = rows.select_related("owner", "team", "proposed_by").first()
     if row is None:
         return None
-    here = operates(user, agent.team)
     return Proposed(
         f"{row.owner.username}, team {row.team.slug}",
         row.proposed_by.username,
         row.proposed_at,
         row.reason,
-        page_of(agent, "accept") if here and operates(user, row.team) else "",
+        page_of(agent, "accept") if here and (row.team_id == agent.team_id or operates(user, row.team)) else "",
         page_of(agent, "decline") if here or row.proposed_by_id == user.pk else "",
     )
 

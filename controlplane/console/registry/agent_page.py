@@ -166,7 +166,7 @@ def read_agent(agent: Agent, *, user: User, now: datetime) -> AgentPage:
         releases_url=page_of(agent, "releases"),
         spark=by_the_hour(agent, now=now),
         edits=agent_history(agent),
-        proposal=proposed(agent, user),
+        proposal=proposed(agent, user, here=here),
         let_out=let_out_of(agent),
         may_revert=here and agent.state != AgentState.RETIRED,
         is_orphaned=not agent.owner.is_active,

@@ -1,4 +1,4 @@
-"""What people give an agent: commands, keys, versions."""
+"""What people give an agent, or whoever hears of it: commands, keys, secrets, versions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from controlplane.console import text
 from controlplane.console.admins import page_of
 from controlplane.console.dialogs import LONGEST_REASON, Done, ExactField, NoForm, Words
 from controlplane.console.registry.agent_dialogs import AgentDialog
+from controlplane.delivery.operations import show_callback_secret
 from controlplane.no_secrets import refuse_secrets
 from registry import permissions
 from registry.models import AgentVersion, Release
@@ -116,6 +117,36 @@ class Issue(AgentDialog):
         )
         context = {"title": f"Key of {self.row.slug}", "key": key, "secret": secret, "back": self.back()}
         response = self.pages.render(self.request, "console/registry/new_key.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class ShowCallbackSecret(AgentDialog):
+    """Show the secret that signs its callbacks."""
+
+    owners, label = True, "Show the callback secret…"
+
+    def words(self) -> Words:
+        """Name the effect."""
+        return Words(
+            f"Show the callback secret of {self.row.slug}?",
+            (
+                "The receiver of its callbacks checks with it that they come from here.",
+                "Whoever has it can sign calls that look like these. The trail says that you saw it.",
+            ),
+            "Show the secret",
+        )
+
+    def check(self) -> None:
+        """Check the right."""
+        permissions.may_issue_keys(self.user, self.row)
+
+    def perform(self, data: Mapping[str, Any]) -> HttpResponse:
+        """Show it; the page is kept by nobody."""
+        secret = show_callback_secret(agent=self.row, by=self.user, now=self.now)
+        title = f"Callback secret of {self.row.slug}"
+        context = {"title": title, "agent": self.row, "secret": secret, "back": self.back()}
+        response = self.framed("console/registry/callback_secret.html", context)
         response["Cache-Control"] = "no-store"
         return response
 

@@ -15,13 +15,16 @@ from django.utils.safestring import SafeString
 
 from approvals.models import ApprovalRequest
 from approvals.states import ApprovalState
+from controlplane.console import formats
 from controlplane.console.admins import Button, ConsoleAdmin, Empty, list_of
 from controlplane.console.lists import ByTeam, Tab, state_column, time_column
 from controlplane.console.people import viewer
 from controlplane.console.registry.agent_buttons import DIALOGS
 from controlplane.console.registry.agent_forms import Register
 from controlplane.console.registry.agent_page import AgentPage, read_agent
-from controlplane.console.tags import draw_state
+from controlplane.console.registry.agent_sums import Spent, failed_by_agent, spent_by_agent
+from controlplane.console.runs.reading import failures_url
+from controlplane.console.tags import draw_money, draw_state
 from registry.models import Agent, AgentKey, Release, User
 from registry.states import AgentState, Environment, ReleaseState, Role
 
@@ -73,7 +76,18 @@ class AgentPages(ConsoleAdmin):
         "Register one above, or describe agents in the installation's document:",
         "python3 manage.py apply FILE.yaml --by USER",
     )
-    list_display = ("name_and_slug", "standing", "shield", "owner", "team", "version", "seen", "waiting")
+    list_display = (
+        "name_and_slug",
+        "standing",
+        "shield",
+        "owner",
+        "team",
+        "version",
+        "seen",
+        "failures",
+        "spend",
+        "waiting",
+    )
     list_filter = (Which, "state", ByTeam, "enforcement")
     search_fields = ("slug", "name", "owner__username", "team__slug")
     search_help_text = "Search name, owner, team"
@@ -90,12 +104,16 @@ class AgentPages(ConsoleAdmin):
         return with_version
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Count what waits for the shown agents in one query."""
+        """Count what waits for the shown agents, their failures of a day, and what they spent: a query for each."""
         cl = super().get_changelist_instance(request)
-        rows = ApprovalRequest.objects.in_time(timezone.now()).filter(agent__in=[row.pk for row in cl.result_list])
+        user, now, shown = viewer(request), timezone.now(), [row.pk for row in cl.result_list]
+        rows = ApprovalRequest.objects.in_time(now).filter(agent__in=shown)
         found = dict(rows.order_by().values_list("agent").annotate(Count("pk")))
+        failed, spent = failed_by_agent(user, now=now), spent_by_agent(shown, user=user, now=now)
         for row in cl.result_list:
             row.waiting_now = found.get(row.pk, 0)
+            row.failed_lately = failed.get(row.pk, 0)
+            row.spent = spent.get(row.pk, Spent())
         return cl
 
     def list_buttons(self, request: HttpRequest) -> Sequence[Button]:
@@ -113,6 +131,18 @@ class AgentPages(ConsoleAdmin):
     def version(self, row: Any) -> str:
         """Write the version that is live in production."""
         return f"v{row.live_version}" if row.live_version else "none"
+
+    @admin.display(description="failures, 24 h")
+    def failures(self, row: Any) -> SafeString | str:
+        """Count the runs of the last day that failed or crashed."""
+        if not row.failed_lately:
+            return "–"
+        return format_html('<a href="{}">{}</a>', failures_url("24h", row.slug), formats.count(row.failed_lately))
+
+    @admin.display(description="spend, this month")
+    def spend(self, row: Any) -> SafeString | str:
+        """Write what its live versions spent since the month began, as of the last sums."""
+        return draw_money(row.spent.nanousd, row.spent.unpriced) if row.spent.calls else "–"
 
     @admin.display(description="waiting")
     def waiting(self, row: Any) -> SafeString | str:

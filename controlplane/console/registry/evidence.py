@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Count, Q
 
@@ -22,28 +23,52 @@ WINDOW: Final = timedelta(days=30)
 
 def read_evidence(version: AgentVersion, *, now: datetime) -> Evidence:
     """Collect the last 30 days of a version: its runs, their cost, and what people made of what it asked."""
-    runs = Run.objects.filter(version=version, started_at__gte=now - WINDOW).order_by()
-    counted = runs.aggregate(n=Count("pk"), failed=Count("pk", filter=Q(status__in=sorted(FAILED))))
-    usage = Usage.objects.filter(agent=version.agent, version=version.number, at__gte=now - WINDOW).order_by()
-    spent = usage.aggregate(
-        cost=Total("cost_nanousd"), unpriced=Count("pk", filter=Q(cost_nanousd=None)), n=Count("pk")
-    )
-    asked = ApprovalRequest.objects.filter(
-        agent=version.agent, decision__version=version.number, created_at__gte=now - WINDOW
-    ).order_by()
-    held = asked.aggregate(
-        decided=Count("pk", filter=Q(state__in=(ApprovalState.APPROVED, ApprovalState.REJECTED))),
-        overridden=Count(
-            "pk", filter=Q(state=ApprovalState.REJECTED) | Q(state=ApprovalState.APPROVED, revision__gt=1)
-        ),
-    )
-    priced = spent["n"] and not spent["unpriced"] and counted["n"]
+    return read_evidence_of([version], now=now)[version.number]
+
+
+def read_evidence_of(versions: Iterable[AgentVersion], *, now: datetime) -> dict[int, Evidence]:
+    """Collect the same of several versions of one agent, by their numbers; in three queries, however many there are."""
+    versions, since = list(versions), now - WINDOW
+    agents = {version.agent_id for version in versions}
+    runs = Run.objects.filter(version__in=versions, started_at__gte=since).order_by().values("version__number")
+    counted = {
+        row["version__number"]: row
+        for row in runs.annotate(n=Count("pk"), failed=Count("pk", filter=Q(status__in=sorted(FAILED))))
+    }
+    numbers = [version.number for version in versions]
+    usage = Usage.objects.filter(agent__in=agents, version__in=numbers, at__gte=since).order_by().values("version")
+    spent = {
+        row["version"]: row
+        for row in usage.annotate(
+            cost=Total("cost_nanousd"), unpriced=Count("pk", filter=Q(cost_nanousd=None)), n=Count("pk")
+        )
+    }
+    asked = ApprovalRequest.objects.filter(agent__in=agents, decision__version__in=numbers, created_at__gte=since)
+    held = {
+        row["decision__version"]: row
+        for row in asked.order_by()
+        .values("decision__version")
+        .annotate(
+            decided=Count("pk", filter=Q(state__in=(ApprovalState.APPROVED, ApprovalState.REJECTED))),
+            overridden=Count(
+                "pk", filter=Q(state=ApprovalState.REJECTED) | Q(state=ApprovalState.APPROVED, revision__gt=1)
+            ),
+        )
+    }
+    return {
+        number: _evidence(counted.get(number, {}), spent.get(number, {}), held.get(number, {})) for number in numbers
+    }
+
+
+def _evidence(counted: Mapping[str, Any], spent: Mapping[str, Any], held: Mapping[str, Any]) -> Evidence:
+    runs = counted.get("n", 0)
+    priced = spent.get("n") and not spent["unpriced"] and runs
     return Evidence(
-        runs=counted["n"],
-        failures=counted["failed"],
-        cost_per_task_nanousd=(spent["cost"] or 0) // counted["n"] if priced else None,
-        decided=held["decided"],
-        overridden=held["overridden"],
+        runs=runs,
+        failures=counted.get("failed", 0),
+        cost_per_task_nanousd=(spent["cost"] or 0) // runs if priced else None,
+        decided=held.get("decided", 0),
+        overridden=held.get("overridden", 0),
     )
 
 

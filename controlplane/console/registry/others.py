@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -22,10 +23,34 @@ from controlplane.console.registry.kill_dialogs import LetOut, Lift, PutBack, Th
 from controlplane.console.tags import draw_state, draw_time, write_pretty
 from registry.models import AgentKey, Command, KillExemption, KillSwitch, Release, User
 from registry.permissions import may_lift, operates, owns
-from registry.states import KeyState, KillScope, KillState, Role
+from registry.states import AgentState, KeyState, KillScope, KillState, Role
 
 Rows = QuerySet[Any]
 _APPLY = "python3 manage.py apply FILE.yaml --by USER"
+
+
+KEYS_END_SOON = timedelta(days=7)
+
+
+def ending_soon(rows: Rows, now: datetime) -> Rows:
+    """Keep the keys of active agents that work now and end within `KEYS_END_SOON`."""
+    return rows.filter(
+        agent__state=AgentState.ACTIVE, state=KeyState.LIVE, expires_at__gt=now, expires_at__lt=now + KEYS_END_SOON
+    )
+
+
+class EndingSoon(admin.SimpleListFilter):
+    """Keys that end soon."""
+
+    title = parameter_name = "ends"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the one choice."""
+        return [("soon", f"within {KEYS_END_SOON.days} days")]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        """Keep them."""
+        return ending_soon(queryset, timezone.now()) if self.value() == "soon" else queryset
 
 
 def link(row: Any, label: str = "") -> SafeString:
@@ -41,7 +66,7 @@ class KeyPages(ConsoleAdmin):
     dialogs = {"revoke": RevokeKey, "rotate": RotateKey}
     empty = Empty("No keys yet.", "Keys are issued on an agent's page, and shown once.")
     list_display = ("name", "standing", "of_agent", "environment", "issued_by", "expires", "used")
-    list_filter = ("state", "environment", ByAgent)
+    list_filter = (EndingSoon, "state", "environment", ByAgent)
     search_fields = ("public_id", "agent__slug", "issued_by__username")
 
     of_agent = agent_column()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from controlplane.console.admins import Button, page_of
 from controlplane.console.dialogs import Subpage
-from controlplane.console.registry.evidence import in_words, read_evidence
+from controlplane.console.registry.evidence import in_words, read_evidence_of
 from registry.models import Agent, AgentVersion, Release, User
 from registry.operations.versions import standing
 from registry.permissions import operates
@@ -106,19 +107,27 @@ def read_releases(agent: Agent, *, user: User, now: datetime) -> ReleasesPage:
         .select_related("created_by", "agent")
         .defer("definition")
     )
+    shown = {row.version_id: row.version for row in rows if row.state == ReleaseState.LIVE}
+    shown |= {row.pk: row for row in ahead[:MOST_NEXT]}
+    evidence = {number: in_words(found) for number, found in read_evidence_of(shown.values(), now=now).items()}
     return ReleasesPage(
         heading=f"Releases of {agent.slug}",
         agent=agent.slug,
         agent_url=page_of(agent),
-        places=tuple(_place(agent, rows, name, ahead, away, now) for name in reversed(Environment.values)),
-        next=tuple(_draft(row, away, now) for row in ahead[:MOST_NEXT]),
+        places=tuple(_place(agent, rows, name, ahead, away, evidence) for name in reversed(Environment.values)),
+        next=tuple(_draft(row, away, evidence) for row in ahead[:MOST_NEXT]),
         past=tuple(_past(row) for row in reversed(rows[-MOST:])),
         buttons=(Button("New version…", page_of(agent, "draft"), "main", away),),
     )
 
 
 def _place(
-    agent: Agent, rows: list[Release], environment: str, ahead: list[AgentVersion], away: str, now: datetime
+    agent: Agent,
+    rows: list[Release],
+    environment: str,
+    ahead: list[AgentVersion],
+    away: str,
+    evidence: Mapping[int, tuple[str, ...]],
 ) -> Place:
     there = [row for row in rows if row.environment == environment]
     live = next((row for row in there if row.state == ReleaseState.LIVE), None)
@@ -139,18 +148,18 @@ def _place(
         page_of(live.version),
         live.released_at,
         live.released_by.username,
-        in_words(read_evidence(live.version, now=now)),
+        evidence[live.version.number],
         step,
         back,
         button,
     )
 
 
-def _draft(row: AgentVersion, away: str, now: datetime) -> DraftLine:
+def _draft(row: AgentVersion, away: str, evidence: Mapping[int, tuple[str, ...]]) -> DraftLine:
     button = Button(f"Promote v{row.number}…", page_of(row, "promote"), "main", away)
-    evidence = in_words(read_evidence(row, now=now))
+    words = evidence[row.number]
     return DraftLine(
-        row.number, page_of(row), row.state, row.note, row.created_by.username, row.created_at, evidence, button
+        row.number, page_of(row), row.state, row.note, row.created_by.username, row.created_at, words, button
     )
 
 

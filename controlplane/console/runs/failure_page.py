@@ -89,7 +89,8 @@ def read_failure(failure: Failure, *, user: User, now: datetime) -> FailurePage:
         now: aware UTC.
     """
     agent = failure.agent
-    handles = operates(user, agent.team) or owns(user, agent)
+    here = operates(user, agent.team)
+    handles = here or owns(user, agent)
     since = now - timedelta(days=DAYS)
     days = daily([failure.pk], now=now)[failure.pk]
     points = [(f"{day:%d %b}", number, str(number), "") for day, number in days]
@@ -129,11 +130,11 @@ def read_failure(failure: Failure, *, user: User, now: datetime) -> FailurePage:
             RunLine(name_of(row), page_of(row), row.status, row.started_at, row.duration)
             for row in recent.order_by("-started_at", "-id")[:_RUNS]
         ),
-        runs_url=list_of(Run, f"show=failed&agent={agent.slug}"),
+        runs_url=list_of(Run, f"failure={failure.pk}"),
         buttons=_buttons(failure, "" if handles else _AWAY, now),
         agent_buttons=(
             Button(f"Pause {agent.slug}…", page_of(agent, "pause"), "danger", "" if handles else _AWAY),
-            Button("Roll back…", page_of(agent, "roll-back"), "", "" if operates(user, agent.team) else _AWAY),
+            Button("Roll back…", page_of(agent, "roll-back"), "", "" if here else _AWAY),
         ),
     )
 

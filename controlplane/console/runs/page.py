@@ -13,7 +13,7 @@ from django.db.models import Count, Q, Sum
 from controlplane.console import charts, formats
 from controlplane.console.admins import page_of
 from controlplane.console.runs.folding import Fold, fold
-from controlplane.console.runs.reading import name_of
+from controlplane.console.runs.reading import LONGEST_MS, name_of
 from costs.models import Usage
 from costs.sums import Total
 from policies.models import Decision
@@ -259,7 +259,7 @@ def _look(step: Step) -> str:
 
 
 def _length(step: Step) -> timedelta:
-    return timedelta(milliseconds=step.duration_ms or 0)
+    return timedelta(milliseconds=min(step.duration_ms or 0, LONGEST_MS))
 
 
 def _end(step: Step) -> datetime | None:

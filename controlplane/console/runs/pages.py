@@ -14,16 +14,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from controlplane.console import formats
-from controlplane.console.admins import ConsoleAdmin, Empty
+from controlplane.console.admins import ConsoleAdmin, Empty, page_of
 from controlplane.console.lists import ByAgent, ByTeam, Since, Tab, agent_column, state_column, time_column
 from controlplane.console.people import viewer
 from controlplane.console.runs.comparing import Compare
 from controlplane.console.runs.dialogs import OpenPayload
 from controlplane.console.runs.failure_dialogs import DIALOGS
 from controlplane.console.runs.failure_page import FailurePage, read_failure, sparks
+from controlplane.console.runs.filters import ByFailure, ByModel
 from controlplane.console.runs.page import RunPage, read_run
 from controlplane.console.runs.reading import name_of
-from controlplane.console.tags import make_visible
+from controlplane.console.runs.sums import sums_of
+from controlplane.console.tags import draw_money, make_visible
 from registry.models import User
 from runs.models import Failure, Run
 from runs.states import FailureState
@@ -71,8 +73,12 @@ class RunPages(ConsoleAdmin):
     page_template = "console/runs/run.html"
     dialogs = {"step": OpenPayload, "compare": Compare}
     empty = Empty("No runs yet.", "Agents report what they did with their key:", _INGEST)
-    list_display = ("name", "standing", "of_agent", "trigger_source", "started", "lasted", "error")
-    list_filter = (WhichRuns, "status", ByAgent, TeamThen, SinceStarted, "environment", "source")
+    list_display = (
+        "name", "standing", "of_agent", "of_version", "trigger_source", "started", "lasted", "tokens", "cost", "error",
+    )  # fmt: skip
+    list_filter = (
+        WhichRuns, "status", ByAgent, TeamThen, SinceStarted, ByModel, ByFailure, "environment", "source",
+    )  # fmt: skip
     search_fields = ("event_id", "external_id", "task", "error_type", "error_message", "agent__slug")
     search_help_text = "Search task, id, error, agent"
     ordering = ("-started_at", "-id")
@@ -88,10 +94,34 @@ class RunPages(ConsoleAdmin):
             '{} <span class="cp-note">{}</span>', make_visible(name_of(row)), formats.short_id(str(row.pk))
         )
 
-    @admin.display(description="lasted")
-    def lasted(self, row: Run) -> str:
-        """Write how long it took."""
-        return formats.duration(row.duration) if row.duration is not None else "–"
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Sum model calls and waiting of the shown runs in two queries."""
+        cl = super().get_changelist_instance(request)
+        found = sums_of([row.pk for row in cl.result_list])
+        for row in cl.result_list:
+            row.sums = found[row.pk]
+        return cl
+
+    @admin.display(description="version")
+    def of_version(self, row: Run) -> SafeString | str:
+        """Link to the version that ran."""
+        return format_html('<a href="{}">v{}</a>', page_of(row.version), row.version.number) if row.version else "–"
+
+    @admin.display(description="lasted (waiting)")
+    def lasted(self, row: Any) -> str:
+        """Write how long it took, and how long of that it waited for people."""
+        lasted = formats.duration(row.duration) if row.duration is not None else "–"
+        return f"{lasted} ({formats.duration(row.sums.waited)})" if row.sums.waited is not None else lasted
+
+    @admin.display(description="tokens")
+    def tokens(self, row: Any) -> str:
+        """Write the tokens of its model calls."""
+        return formats.count(row.sums.tokens) if row.sums.calls else "–"
+
+    @admin.display(description="cost")
+    def cost(self, row: Any) -> SafeString | str:
+        """Write what its model calls cost."""
+        return draw_money(row.sums.nanousd, row.sums.unpriced) if row.sums.calls else "–"
 
     @admin.display(description="error", ordering="error_type")
     def error(self, row: Run) -> SafeString:

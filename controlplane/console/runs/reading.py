@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from controlplane.console.admins import list_of, page_of
 from registry.models import Agent, User
 from runs.models import Run
+
+# A thousand years: what an agent tells of a duration may be nonsense, and no page may fail for it.
+LONGEST_MS: Final = 1000 * 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,9 @@ def failed_since(user: User, moment: datetime) -> int:
     return Run.objects.visible_to(user).failed().since(moment).order_by().count()
 
 
-def failures_url(since: str) -> str:
-    """Return the address of the list of failed runs."""
-    return list_of(Run, f"show=failed&since={since}")
+def failures_url(since: str, agent: str = "") -> str:
+    """Return the address of the list of failed runs, of one agent where its slug is given."""
+    return list_of(Run, f"show=failed&since={since}" + (f"&agent={agent}" if agent else ""))
 
 
 def runs_url(agent: Agent) -> str:

@@ -1,6 +1,12 @@
 """Every write of deliveries."""
 
-from controlplane.delivery.operations.callbacks import callback_secret, cancel_once, deliver_once, is_listed
+from controlplane.delivery.operations.callbacks import (
+    callback_secret,
+    cancel_once,
+    deliver_once,
+    is_listed,
+    show_callback_secret,
+)
 from controlplane.delivery.operations.channels import add_channel, choose_kinds, remove_channel, try_channel
 from controlplane.delivery.operations.claims import Job, claim, settle
 from controlplane.delivery.operations.endpoints import (
@@ -42,5 +48,6 @@ __all__ = [
     "rotate_secret",
     "send_test",
     "settle",
+    "show_callback_secret",
     "try_channel",
 ]

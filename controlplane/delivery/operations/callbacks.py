@@ -19,6 +19,8 @@ from controlplane import atrest
 from controlplane.delivery.models import Delivery
 from controlplane.delivery.states import DeliveryState, Means
 from controlplane.outgoing import Guard, read_url
+from registry.models import Agent
+from registry.permissions import may_issue_keys
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how Standard Webhooks marks a secret
 
@@ -113,12 +115,32 @@ def listed_hosts() -> frozenset[str]:
 
 
 def callback_secret(agent: str) -> str:
-    """Return the secret that signs an agent's callbacks: the same each time, derived from the installation's keys.
+    """Return the secret that signs an agent's callbacks: the same each time while the first encryption key stays.
 
     Args:
         agent: its slug.
     """
     return _SECRET_PREFIX + b64encode(atrest.derive(f"callback:{agent}")).decode()
+
+
+@transaction.atomic
+def show_callback_secret(*, agent: Agent, by: Acting, now: datetime) -> str:
+    """Return the secret with which the receiver of an agent's callbacks checks them; the trail tells who saw it.
+
+    Args:
+        agent: whose.
+        by: who may issue its keys.
+        now: aware UTC.
+
+    Returns:
+        ``whsec_…``, as Standard Webhooks' libraries take it.
+
+    Raises:
+        Missing, Forbidden: not theirs to see, not theirs to issue keys of.
+    """
+    may_issue_keys(by, agent)
+    note(agent, kind="callback_secret.shown", by=by, now=now)
+    return callback_secret(agent.slug)
 
 
 def is_listed(host: str) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from approvals.models import ApprovalRequest, Escalation, Queue
 from audit.models import Entry
-from controlplane.delivery.notices import FOR_REVIEWERS, NOTICES, OF_APPROVALS, Notice
+from controlplane.delivery.notices import FOR_REVIEWERS, GLASS, NOTICES, OF_APPROVALS, Notice
 from registry.models import Agent, Team, User
 from registry.permissions import operators_of
 from registry.preferences import delegate_at
@@ -51,6 +51,8 @@ class Concern:
 
     def concerns(self, entry: Entry, notice: Notice, user: User) -> bool:
         """Say whether an event concerns a person: reviewers what waits for them, others what they answer for."""
+        if notice is GLASS:
+            return self._concerns_glass(entry, user)
         if notice.word in FOR_REVIEWERS:
             request = self.requests.get(entry.object_id)
             # Who issued the asking key may not vote on what was asked with it.
@@ -62,6 +64,15 @@ class Concern:
         if entry.agent:
             return self.owners.get(entry.agent) == user.pk
         return user.pk in self.operators.get(entry.team, ())
+
+    def _concerns_glass(self, entry: Entry, user: User) -> bool:
+        """Say whether a person was passed over, or answers for the agent or its team."""
+        request = self.requests.get(entry.object_id)
+        return (
+            (request is not None and user.pk in self._seats(request))
+            or self.owners.get(entry.agent) == user.pk
+            or user.pk in self.operators.get(entry.team, ())
+        )
 
     def _stands_in(self, entry: Entry, notice: Notice, user: User) -> bool:
         """Say whether a person is told for somebody whose delegate they are now, and sees what it is about."""

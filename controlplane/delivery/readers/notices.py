@@ -15,10 +15,11 @@ from audit.actors import System
 from audit.models import Entry
 from audit.operations import record
 from controlplane.delivery.models import Channel, Delivery
-from controlplane.delivery.notices import FOR_REVIEWERS, TOO_OLD, Notice, notice_of, say, when_to_tell
+from controlplane.delivery.notices import FOR_REVIEWERS, GLASS, TOO_OLD, Notice, notice_of, say, when_to_tell
 from controlplane.delivery.readers.concern import read_concern
 from controlplane.delivery.readers.following import Reader, Sealed
 from controlplane.delivery.states import Means
+from registry.models import User
 
 NAME = "notices"
 _BY = System(NAME)
@@ -39,7 +40,7 @@ def _tell(batch: Sequence[Sealed], now: datetime) -> int:
     ]
     if not told:
         return 0
-    channels = list(Channel.objects.filter(user__is_active=True).select_related("user"))
+    channels = _channels()
     people = {channel.user_id: channel.user for channel in channels}
     if not people:
         return 0
@@ -58,6 +59,24 @@ def _tell(batch: Sequence[Sealed], now: datetime) -> int:
     return len(rows)
 
 
+def count_told_of_glass(request: ApprovalRequest, *, by: User, now: datetime) -> int:
+    """Count the people who have a channel by which they would be told that a request's reviewers are passed over.
+
+    Args:
+        request: with its agent.
+        by: who would pass them over: told as well, but not counted.
+        now: aware UTC.
+    """
+    channels = [channel for channel in _channels() if _takes(channel, GLASS) and channel.user_id != by.pk]
+    entry = Entry(object_id=str(request.pk), team=request.team, agent=request.agent.slug)
+    concern = read_concern([(entry, GLASS)], now=now)
+    return len(concern.takers(entry, GLASS, {channel.user_id: channel.user for channel in channels}.values()))
+
+
+def _channels() -> list[Channel]:
+    return list(Channel.objects.filter(user__is_active=True).select_related("user"))
+
+
 def _takes(channel: Channel, notice: Notice) -> bool:
     return not channel.kinds or notice.word in channel.kinds
 
@@ -68,7 +87,12 @@ def _body(entry: Entry, notice: Notice, request: ApprovalRequest | None) -> str:
     if request is not None:
         verb = request.decision.verb
         deadline = request.expires_at if notice.word in FOR_REVIEWERS else None
-    text = say(notice, verb=verb, agent=entry.agent, subject=entry.object_id, outcome=entry.outcome, deadline=deadline)
+    # Entries of other kinds may keep something else than a sentence under that word.
+    reason = json.loads(entry.details).get("reason", "") if notice is GLASS else ""
+    text = say(
+        notice, verb=verb, agent=entry.agent, subject=entry.object_id, outcome=entry.outcome, deadline=deadline,
+        person=entry.actor_id, reason=reason,
+    )  # fmt: skip
     message = {
         "title": notice.title,
         "text": text,

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from approvals.operations import vote
 from approvals.operations.requests import current_revision
-from approvals.states import Verdict
 from audit import sql
 from registry.models import Command
 from registry.operations import pause_agent, send_command
 from tests.controlplane.api.callers import Caller, agent, pointers, problem
 from tests.controlplane.api.scene import FORM, MAIL, Scene
+from tests.reviewing import read_and_vote
 from tests.world import make_agent, make_key
 
 
@@ -29,10 +28,7 @@ def _ask(caller: Caller, key: str, action: dict[str, Any]) -> Any:
 def _approve(scene: Scene) -> str:
     """Approve the held mail; return the digest of what may be executed."""
     digest = current_revision(scene.held).digest
-    vote(
-        request_id=scene.held.pk, revision=1, verdict=Verdict.APPROVE, digest=digest, comment="",
-        by=scene.world.reviewer, now=sql.now(),
-    )  # fmt: skip
+    read_and_vote(scene.held, by=scene.world.reviewer)
     return digest
 
 

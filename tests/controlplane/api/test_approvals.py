@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from approvals.models import Vote
 from audit.canonical import digest_bytes
 from audit.models import Entry
 from controlplane.gateway.bodies import ACTION_DOMAIN
@@ -82,6 +83,22 @@ def test_a_vote_names_the_bytes_that_were_read(scene: Scene) -> None:
     body, _ = _read(caller, scene.held)
     found = problem(_vote(caller, scene.held, etag='"1"', digest=body["digest"], verdict="perhaps"), 422)
     assert pointers(found)[0][0] == "/verdict"
+
+
+def test_who_knows_the_digest_and_never_read_the_bytes_approves_nothing(scene: Scene) -> None:
+    reader, unread = person(scene.world.reviewer), person(scene.world.second)
+    digest = _read(reader, scene.held)[0]["digest"]
+    problem(_vote(unread, scene.held, etag='"1"', digest=digest), 409, "not_opened")
+    assert not Vote.objects.exists()
+    assert not Entry.objects.filter(kind="approval.voted").exists()
+    _read(unread, scene.held)
+    assert _vote(unread, scene.held, etag='"1"', digest=digest).json()["state"] == "approved"
+
+
+def test_who_never_read_the_bytes_may_still_reject(scene: Scene) -> None:
+    digest = _read(person(scene.world.reviewer), scene.held)[0]["digest"]
+    answer = _vote(person(scene.world.second), scene.held, etag='"1"', digest=digest, verdict="reject")
+    assert answer.json()["state"] == "rejected"
 
 
 @pytest.mark.parametrize(

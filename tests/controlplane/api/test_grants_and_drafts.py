@@ -7,14 +7,12 @@ import uuid
 import pytest
 
 from approvals.models import Grant
-from approvals.operations import vote
-from approvals.operations.requests import current_revision
-from approvals.states import Verdict
 from audit import sql
 from audit.models import Entry
 from policies.operations import publish_set
 from tests.controlplane.api.callers import agent, nobody, person, pointers, problem
 from tests.controlplane.api.scene import Scene
+from tests.reviewing import read_and_vote
 
 pytestmark = pytest.mark.slow
 
@@ -24,10 +22,7 @@ FORMS = {"forms": {"rules": [{"allow": {"name": "all", "verb": "form.submit"}}]}
 def approve(scene: Scene) -> Grant:
     """Approve what is held; return the grant."""
     held = scene.held
-    vote(
-        request_id=held.pk, revision=1, verdict=Verdict.APPROVE, digest=current_revision(held).digest, comment="",
-        by=scene.world.reviewer, now=sql.now(),
-    )  # fmt: skip
+    read_and_vote(held, by=scene.world.reviewer)
     return Grant.objects.get(approval=held)
 
 
@@ -93,6 +88,9 @@ def test_a_trigger_is_written_anew_over_what_was_read(scene: Scene) -> None:
     tag = made["ETag"]
     assert (made.status_code, caller.get("/triggers/many")["ETag"]) == (201, tag)
     problem(caller.send("POST", "/triggers", {**fields, "slug": "many", "more_than": 3}), 409, "conflict")
+    for mode in ("warn", "enforce"):
+        early = caller.send("PUT", "/triggers/many", {**fields, "more_than": 9, "mode": mode}, If_Match=tag)
+        assert pointers(problem(early, 422)) == [("/mode", "not_tried")]
     assert caller.send("POST", "/triggers/many/try")["ETag"] == tag
     problem(caller.send("PUT", "/triggers/many", {**fields, "more_than": 8}), 428, "precondition_required")
     for odd in ("*", '"x"', f"W/{tag}", f"{tag}, {tag}"):

@@ -13,13 +13,14 @@ from approvals.states import ApprovalState, GrantState
 from audit.ids import new_id
 from policies.models import Decision, Firing, Revision
 from policies.states import FiringState, RevisionState
-from registry.models import KillSwitch, Release
-from registry.states import KillState, ReleaseState
+from registry.models import AgentVersion, KillSwitch, Release
+from registry.states import KillState, ReleaseState, VersionState
 
 Change = Callable[[int, Any], None]
 # Of these there is one of its state at a time, or one that would stop everybody.
 OVER: Mapping[type[Model], Mapping[str, str]] = {
     Release: {"state": ReleaseState.ENDED},
+    AgentVersion: {"state": VersionState.DRAFT},
     KillSwitch: {"state": KillState.LIFTED},
     Revision: {"state": RevisionState.SUPERSEDED},
     Firing: {"state": FiringState.REARMED},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from approvals.operations import vote
-from approvals.operations.requests import current_revision
 from approvals.states import Verdict
 from audit import sql
 from controlplane.delivery.judging import Outcome
@@ -19,6 +17,7 @@ from registry.operations import create_version, kill, lift, save_view, send_comm
 from registry.states import KillScope
 from tests.controlplane.console.scene import BIDI, Scene, make_scene
 from tests.controlplane.console.test_pages import report
+from tests.reviewing import read_and_vote
 
 
 def replay_finished(scene: Scene) -> None:
@@ -66,10 +65,7 @@ def make_full_scene() -> Scene:
     held = scene.hold("To be rejected")
     approved = scene.hold("To be approved")
     for request, verdict in ((held, Verdict.REJECT), (approved, Verdict.APPROVE)):
-        vote(
-            request_id=request.pk, revision=1, verdict=verdict, digest=current_revision(request).digest,
-            comment="As discussed", by=world.second, now=now,
-        )  # fmt: skip
+        read_and_vote(request, by=world.second, verdict=verdict, comment="As discussed", now=now)
     scene.hold(BIDI, to=("jane@acme.com", "j.doe@acme.example"))
     scene.hold()
     scene.spend(41, days_ago=3)

@@ -14,6 +14,9 @@ from costs.models import Budget, CostRollup, ModelPrice, TopUp, Usage
 from costs.operations import grant_price, roll_up, withdraw_price
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import SCRIPT, Scene
+from tests.controlplane.console.test_pages import report
+from tests.controlplane.console.test_run_list import tell
+from tests.costs.spending import CENT
 from tests.forms import over
 
 pytestmark = pytest.mark.slow
@@ -45,6 +48,32 @@ def test_the_pivot_compares_with_the_days_before(scene: Scene, visit: Visit) -> 
     assert "$0.40" in shown
     assert client.get(url, {"by": SCRIPT, "days": "x"}).status_code == 200
     assert ">sort</a>" not in visit(scene.world.stranger).get(url, {"by": "task"}).content.decode()
+
+
+def test_a_success_costs_what_all_runs_cost_by_those_that_succeeded(scene: Scene, visit: Visit) -> None:
+    report(scene)
+    for name in ("sort", "tidy"):
+        tell(scene, name)
+    scene.spend(30, task="sort")
+    scene.spend(10, task="send")
+    scene.roll_up()
+    client, url = visit(scene.world.operator), list_of(Budget)
+    plain = client.get(url, {"by": "task", "days": "7"})
+    assert "Per success" not in plain.content.decode()
+    asked = plain.context["page"].successes_url.removesuffix("#pivot")
+    answer = client.get(url + asked)
+    page = answer.context["page"]
+    found = {line.row.value: (line.successes, line.per_success_nanousd) for line in page.lines}
+    assert (found["sort"], found["send"]) == ((1, 30 * CENT), (0, None))
+    assert (page.total.successes, page.total.per_success_nanousd) == (2, page.total.row.cost_nanousd // 2)
+    assert "Per success" in answer.content.decode()
+    for by, value in (("agent", "job-applier"), ("version", "1"), ("team", "talent")):
+        page = client.get(url, {"by": by, "days": "7", "successes": "1"}).context["page"]
+        assert [line.successes for line in page.lines if line.row.value == value] == [2], by
+    models = client.get(url, {"by": "model", "days": "7", "successes": "1"})
+    assert (models.context["page"].has_successes, models.context["page"].successes_url) == (False, "")
+    stranger = visit(scene.world.stranger).get(url, {"by": "team", "successes": "1"}).context["page"]
+    assert stranger.total.successes == 0
 
 
 def test_every_group_links_to_the_calls_that_it_counts(scene: Scene, visit: Visit) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import pytest
 
 from approvals.models import Override
 from audit.models import Entry
 from controlplane.apply.loading import load
-from controlplane.console.admins import page_of
+from controlplane.console.admins import list_of, page_of
+from controlplane.console.policies.drafting import with_rule
 from policies.compile import compile_set
 from policies.language import parse
-from policies.models import Decision
+from policies.models import Decision, Revision
 from policies.operations import publish_set
 from policies.rehearsal import outcomes
 from policies.snapshots import verbs_in_force
@@ -101,3 +103,43 @@ def test_what_people_are_deciding_is_not_marked(scene: Scene, visit: Visit) -> N
     answer = visit(scene.world.operator).post(url, {"should": "reject", "reason": "x"})
     assert answer.status_code == 409
     assert not Override.objects.exists()
+
+
+def test_a_rule_is_drafted_that_permits_exactly_what_was_denied(scene: Scene, visit: Visit) -> None:
+    decision, client = scene.submit("https://elsewhere.example/x"), visit(scene.world.operator)
+    url = f"{list_of(Revision)}do/draft/?decision={decision.pk}"
+    assert f'href="{url}"' in client.get(page_of(decision)).content.decode()
+    answer = client.get(url)
+    assert "The policy drafted-job-applier is new" in answer.content.decode()
+    text = answer.context["form"].initial["document"]
+    assert not Revision.objects.filter(state="draft").exists()
+    assert client.post(url, {"document": text, "reason": "They asked"}).status_code == 302
+    draft = Revision.objects.get(state="draft")
+    assert draft.document.pop("drafted-job-applier")["applies_to"] == {"agents": ["job-applier"]}
+    assert set(draft.document) == set(POLICIES)
+    publish_set(
+        policies=load(text).value, queues=["outreach"], by=scene.world.admin, now=scene.now, reason="They asked"
+    )
+    assert scene.submit("https://elsewhere.example/x").effect == "allow"
+    assert scene.submit("https://elsewhere.example/other").effect == "deny"
+
+
+def test_a_draft_begins_with_no_decision_that_is_not_theirs_or_was_permitted(scene: Scene, visit: Visit) -> None:
+    denied, allowed = scene.submit("https://elsewhere.example/x"), scene.submit()
+    for user, query in ((scene.world.stranger, f"decision={denied.pk}"), (scene.world.operator, "decision=none")):
+        shown = visit(user).get(f"{list_of(Revision)}do/draft/?{query}").content.decode()
+        assert "elsewhere.example" not in shown, query
+    unhelped = scene.hold().decision
+    for decision in (allowed, unhelped):
+        assert "Draft a rule…" not in visit(scene.world.operator).get(page_of(decision)).content.decode()
+    assert "Draft a rule…" not in visit(scene.world.auditor).get(page_of(denied)).content.decode()
+
+
+def test_what_reads_as_a_pattern_or_as_no_action_is_not_drafted() -> None:
+    there = {"drafted-mailer": {"mode": "enforce"}}
+    known: dict[str, Any] = {"agent": "mailer", "units": 1}
+    drafted, slug = with_rule(there, verb="email.send", destinations=["email:a@b.cc", "email:c@d.ee"], **known)
+    assert (slug, drafted["drafted-mailer"]) == ("drafted-mailer-2", there["drafted-mailer"])
+    assert drafted[slug]["rules"][0]["allow"]["destination"] == ["email:a@b.cc", "email:c@d.ee"]
+    assert with_rule(there, verb="email.send", destinations=["https://a.example/*"], **known) == (there, "")
+    assert with_rule(there, verb="No such verb", destinations=[], **known) == (there, "")

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from approvals.models import ApprovalRequest, Vote
+from approvals.models import ApprovalRequest, Grant, Vote
 from approvals.operations import escalate, mark_override, read_bytes, save_queue
 from approvals.operations.seats import Escalate
 from approvals.states import Verdict
 from approvals.tasks import CLOCK
+from controlplane import gateway
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.approvals.reach import radius_of, summary_of
+from policies.operations import publish_set
+from registry.authentication import authenticate
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 from tests.controlplane.console.test_approving import send
@@ -120,3 +123,27 @@ def test_reach_in_words(facts: dict[str, Any], new: int, words: str) -> None:
 
 def test_a_summary_of_nothing_is_empty() -> None:
     assert summary_of([], wrong=0) == ""
+
+
+def test_what_is_left_of_the_limits_on_the_verb_stands_beside_why_it_is_held(scene: Scene, visit: Visit) -> None:
+    pace = {"limit": {"name": "pace", "verb": "email.**", "units": 5, "per": "1d", "by": "agent"}}
+    forms = {"limit": {"name": "forms", "verb": "form.submit", "units": 7, "per": "1d"}}
+    others = {"limit": {"name": "others", "units": 9, "per": "1d"}}
+    review = {"review": {"name": "mail", "verb": "email.**", "queue": "outreach"}}
+    policies: dict[str, Any] = {
+        "mail": {"mode": "enforce", "rules": [review, pace, forms]},
+        "elsewhere": {"mode": "enforce", "applies_to": {"agents": ["another"]}, "rules": [others]},
+    }
+    publish_set(policies=policies, queues=["outreach"], by=scene.world.admin, now=scene.now, reason="A pace.")
+    request = scene.hold(to=("jane@acme.com", "joe@acme.com"))
+    shown = page(scene, visit, request)
+    assert "5 of 5 left" in shown
+    assert ("of 7 left" in shown, "of 9 left" in shown) == (False, False)
+    assert send(visit(scene.world.second), request, "approve").status_code == 302
+    principal = authenticate(scene.world.text, now=scene.now)
+    assert principal is not None
+    grant = Grant.objects.get(approval=request)
+    gateway.redeem(principal=principal, action_id=request.decision_id, key="once", digest=grant.digest)
+    later = page(scene, visit, scene.hold())
+    assert "3 of 5 left until" in later
+    assert "of 5 left" not in page(scene, visit, request)

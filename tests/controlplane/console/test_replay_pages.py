@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,6 +47,32 @@ def test_a_replay_is_asked_for_watched_and_cancelled(scene: Scene, visit: Visit)
     replay.refresh_from_db()
     assert replay.state == "cancelled"
     assert "hx-trigger" not in client.get(page_of(replay)).content.decode()
+
+
+def test_a_period_of_ones_own_is_replayed_and_its_defects_are_told_beside_the_fields(
+    scene: Scene, visit: Visit
+) -> None:
+    client, url = visit(scene.world.admin), page_of(draft(scene), "replay")
+    begin, end = "2026-03-01 00:00", "2026-03-08 12:30"
+    assert client.post(url, {"days": "30", "since": begin, "until": end}).status_code == 302
+    replay = Replay.objects.get()
+    assert replay.since == datetime(2026, 3, 1, tzinfo=UTC)
+    assert replay.until == datetime(2026, 3, 8, 12, 30, tzinfo=UTC)
+    recent = (sql.now() - timedelta(days=2)).replace(microsecond=0)
+    assert client.post(url, {"days": "30", "since": recent.isoformat(), "until": ""}).status_code == 302
+    second = Replay.objects.exclude(pk=replay.pk).get()
+    assert (second.since, second.until) == (recent, second.created_at)
+    for sent, said in (
+        ({"since": "", "until": end}, "Say from when as well."),
+        ({"since": end, "until": begin}, "The period must end after it begins."),
+        ({"since": begin, "until": "9000-01-01 00:00"}, "The period must be over."),
+        ({"since": "2024-01-01 00:00", "until": end}, "A replay covers at most 400 days."),
+        ({"since": "yesterday", "until": ""}, "Enter a valid date/time."),
+    ):
+        refused = client.post(url, {"days": "30", **sent})
+        assert refused.status_code == 422, sent
+        assert said in [str(each) for errors in refused.context["form"].errors.values() for each in errors], sent
+    assert Replay.objects.count() == 2
 
 
 def test_the_page_tells_what_would_be_otherwise(scene: Scene, visit: Visit) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from approvals.models import ApprovalRequest, Grant, KnownDestination, Vote
-from approvals.operations import grant_break_glass, report_outcome, save_queue, vote, withdraw_break_glass
+from approvals.operations import grant_break_glass, report_outcome, save_queue, withdraw_break_glass
 from approvals.operations.requests import current_revision
-from approvals.states import Verdict
 from audit.models import Entry
 from controlplane import gateway
 from controlplane.console.admins import list_of, page_of
@@ -22,6 +21,7 @@ from registry.operations import save_agent
 from tests.controlplane.console.conftest import Visit
 from tests.controlplane.console.scene import Scene
 from tests.controlplane.console.test_approving import edited, seen, send
+from tests.reviewing import read_and_vote
 from tests.world import make_person
 
 pytestmark = pytest.mark.slow
@@ -57,10 +57,7 @@ def pay(scene: Scene, value: str = "820.00", currency: str = "USD") -> ApprovalR
 
 def succeed(scene: Scene, request: ApprovalRequest) -> None:
     """Approve, redeem and report a success, as reviewer and agent do."""
-    vote(
-        request_id=request.pk, revision=1, verdict=Verdict.APPROVE, digest=current_revision(request).digest,
-        comment="", by=scene.world.reviewer, now=scene.now,
-    )  # fmt: skip
+    read_and_vote(request, by=scene.world.reviewer, now=scene.now)
     principal = authenticate(scene.world.text, now=scene.now)
     assert principal is not None
     digest = Grant.objects.get(approval=request).digest
@@ -230,6 +227,22 @@ def test_several_are_not_approved_by_others(scene: Scene, visit: Visit) -> None:
     # The operator issued the key: each of the votes is refused, one by one.
     visit(scene.world.operator).post(url, {"row": tokens(*rows), "comment": ""})
     assert not Vote.objects.exists()
+
+
+def test_of_several_only_those_are_approved_that_the_person_was_shown(scene: Scene, visit: Visit) -> None:
+    queue(scene, bulk_limit=3)
+    rows = [scene.hold(subject=f"Letter {number}") for number in range(3)]
+    url = f"{list_of(ApprovalRequest)}do/bulk/?like={rows[0].pk}"
+    client = visit(scene.world.reviewer)
+    unread = client.post(url, {"row": tokens(*rows), "comment": ""}, follow=True).content.decode()
+    assert "0 approvals of 3 counted. Left: Open the request first" in unread
+    client.get(page_of(rows[1]))
+    part = client.post(url, {"row": tokens(*rows), "comment": ""}, follow=True).content.decode()
+    assert "1 approval of 3 counted. Left: Open the request first" in part
+    assert Vote.objects.get().request_id == rows[1].pk
+    client.get(url)
+    rest = client.post(url, {"row": tokens(rows[0], rows[2]), "comment": ""}, follow=True).content.decode()
+    assert "2 approvals of 2 counted." in rest
 
 
 def test_the_approver_revokes_the_grant_from_the_request(scene: Scene, visit: Visit) -> None:

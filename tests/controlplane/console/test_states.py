@@ -50,7 +50,7 @@ TOTAL: dict[str, type[TextChoices]] = {
     "webhook": EndpointState,
     "delivery": DeliveryState,
 }
-OURS = {"budget", "mode", "person", "trail", "todo"}
+OURS = {"budget", "glass", "mode", "person", "trail", "todo"}
 
 
 @pytest.mark.parametrize(("kind", "states"), TOTAL.items())

@@ -30,7 +30,7 @@ def read(trigger: Trigger) -> dict[str, str]:
 
 def saved(scene: Scene, **changes: Any) -> Trigger:
     document = {"count": "denials", "agent": "job-applier", "more_than": 1, "per": "1h", "mode": "warn", **changes}
-    return save_trigger(slug="many", document=document, by=scene.world.admin, now=sql.now())
+    return save_trigger(slug="many", document=document, by=scene.world.admin, now=sql.now(), try_first=True)
 
 
 def fire(scene: Scene) -> Firing:
@@ -60,9 +60,10 @@ def test_a_trigger_is_written_tried_and_let_enforce(scene: Scene, visit: Visit) 
     assert client.post(CREATE, {**TERMS, "slug": "many"}).status_code == 302
     trigger = Trigger.objects.get()
     assert read(trigger)["seen"] in client.get(page_of(trigger, "edit")).content.decode()
-    early = client.post(page_of(trigger, "edit"), {**TERMS, **read(trigger), "mode": "enforce"})
-    assert early.status_code == 422
-    assert "Try exactly this on history first" in early.content.decode()
+    for mode in ("warn", "enforce"):
+        early = client.post(page_of(trigger, "edit"), {**TERMS, **read(trigger), "mode": mode})
+        assert early.status_code == 422
+        assert "Try exactly this on history first" in early.content.decode()
     assert client.post(page_of(trigger, "try"), {}).status_code == 302
     assert "It would not have fired" in client.get(page_of(trigger)).content.decode()
     assert client.post(page_of(trigger, "edit"), {**TERMS, **read(trigger), "mode": "enforce"}).status_code == 302

@@ -94,6 +94,7 @@ ROWS = (
     dialog("approvals/queue/do/create/", may=_WORKS, see=ALL, body=_queue, refused=422),
     dialog("approvals/queue/do/template/", may=_WORKS, see=ALL, body=_from_template, refused=422),
     listing("reviewers/", "admin operator auditor"),
+    listing("settings/", "admin"),
     dialog("approvals/queue/<str:object_id>/edit/", "queue", may=_WORKS, see=ALL, body={"quorum": 2}),
     dialog("approvals/queue/<str:object_id>/delete/", "queue", may=_WORKS, see=ALL, done=409),
     # The trail.
@@ -169,6 +170,7 @@ ROWS = (
     dialog(_AGENT + "stop/", "agent", may=_WORKS),
     dialog(_AGENT + "dispatch/", "agent", may=_WORKS),
     dialog(_AGENT + "issue-key/", "helper", may=_ANSWERS, done=200),
+    dialog(_AGENT + "callback-secret/", "agent", may=_ANSWERS, done=200),
     dialog(_AGENT + "draft/", "agent", may=_WORKS),
     dialog(_AGENT + "kill/", "agent", may=_WORKS),
     dialog(_AGENT + "contain/", "agent", may=_WORKS),

@@ -10,12 +10,11 @@ from typing import Any
 from django.test import Client
 
 from approvals.models import ApprovalRequest
-from approvals.operations import vote
-from approvals.operations.requests import current_revision
 from approvals.states import Verdict
 from audit import sql
 from controlplane.apply import apply_document
 from tests.controlplane.api.scene import make_ruled_world
+from tests.reviewing import read_and_vote
 from tests.world import World
 
 TOOLS = """
@@ -51,10 +50,7 @@ def make_world() -> World:
 def decide(request_id: str, world: World, verdict: Verdict = Verdict.APPROVE, comment: str = "") -> None:
     """Have the reviewer decide what a request waits for."""
     held = ApprovalRequest.objects.get(decision=request_id)
-    vote(
-        request_id=held.pk, revision=1, verdict=verdict, digest=current_revision(held).digest, comment=comment,
-        by=world.reviewer, now=sql.now(),
-    )  # fmt: skip
+    read_and_vote(held, by=world.reviewer, verdict=verdict, comment=comment)
 
 
 @dataclass(frozen=True, slots=True)
