@@ -6,7 +6,7 @@ from typing import Any
 
 from approvals.models import ApprovalRequest
 from approvals.operations import read_bytes, vote
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.permissions import may_read_bytes
 from approvals.states import Verdict
 from audit import sql

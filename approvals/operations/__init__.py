@@ -15,6 +15,7 @@ from approvals.operations.grants import (
     settle_unknown,
     write_grant,
 )
+from approvals.operations.opening import read_bytes
 from approvals.operations.overruling import (
     grant_break_glass,
     overrule,
@@ -28,7 +29,6 @@ from approvals.operations.requests import (
     expire_request,
     hold,
     lock_pending,
-    read_bytes,
     revise,
     vote,
 )

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from approvals.amounts import amount_to_confirm
 from approvals.models import ApprovalRequest
-from approvals.operations.requests import current_revision, vote
+from approvals.operations.opening import current_revision
+from approvals.operations.requests import vote
 from approvals.refusals import TooManyAtOnce
 from approvals.states import Verdict
 from audit.ids import new_id

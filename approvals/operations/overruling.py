@@ -9,7 +9,8 @@ from django.db import transaction
 
 from approvals.amounts import amount_to_confirm, require_amount
 from approvals.models import ActionRevision, ApprovalRequest
-from approvals.operations.requests import current_revision, grant_approved, lock_pending
+from approvals.operations.opening import current_revision
+from approvals.operations.requests import grant_approved, lock_pending
 from approvals.permissions import BREAK_GLASS, may_break_glass, require_break_glass
 from approvals.refusals import DestinationNotConfirmed, DigestMismatch, NotOpened
 from approvals.states import ApprovalState

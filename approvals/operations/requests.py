@@ -14,13 +14,13 @@ from django.db.models import F
 from approvals.amounts import amount_to_confirm, require_amount
 from approvals.models import ActionRevision, ApprovalRequest, Queue, Vote
 from approvals.operations.grants import GRANT_LIFE, NewGrant, write_grant
-from approvals.permissions import may_cancel, may_read_bytes, require_vote
+from approvals.operations.opening import current_revision, first_opened, require_opened
+from approvals.permissions import may_cancel, require_vote
 from approvals.quorum import count
-from approvals.refusals import AlreadyDecided, DigestMismatch, Expired, NotOpened
+from approvals.refusals import AlreadyDecided, DigestMismatch, Expired
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit import sql
 from audit.actors import Acting
-from audit.models import Entry
 from audit.refusals import Forbidden, PreconditionFailed
 from audit.transitions import move, note
 from registry.models import User
@@ -146,11 +146,6 @@ def lock_pending(*, request_id: UUID, revision: int, now: datetime) -> ApprovalR
     return request
 
 
-def current_revision(request: ApprovalRequest) -> ActionRevision:
-    """Return the revision that is voted on."""
-    return ActionRevision.objects.get(request=request, number=request.revision)
-
-
 @transaction.atomic
 def vote(
     *,
@@ -231,27 +226,6 @@ def vote(
         )
         grant_approved(request=request, digest=digest, by=by, now=now)
     return request
-
-
-def first_opened(request: ApprovalRequest, by: User, digest: str) -> datetime | None:
-    """Return when a person first opened these bytes, as the trail knows it; None where they never did."""
-    opened = Entry.objects.about(request.audit_type, request.audit_id).filter(
-        kind="payload.read", actor_id=by.username, after_digest=digest
-    )
-    return opened.order_by("id").values_list("at", flat=True).first()
-
-
-def require_opened(opened_at: datetime | None) -> None:
-    """Admit an approval of bytes that its voter has opened: a digest can be had without reading what it is of.
-
-    Args:
-        opened_at: what `first_opened` says.
-
-    Raises:
-        NotOpened: they never did.
-    """
-    if opened_at is None:
-        raise NotOpened("Open the request first: you approve the bytes you read.")
 
 
 def _milliseconds(since: datetime | None, *, now: datetime) -> int | None:
@@ -369,24 +343,3 @@ def expire_request(*, request: ApprovalRequest, by: Acting, now: datetime) -> No
         IllegalTransition, Stale: it is closed.
     """
     move(request, ApprovalState.EXPIRED, by=by, now=now, fields={"closed_at": now})
-
-
-@transaction.atomic
-def read_bytes(*, request: ApprovalRequest, by: User, now: datetime) -> ActionRevision:
-    """Open the exact bytes of the current revision; the reading is audited.
-
-    Raises:
-        Forbidden: not theirs to read.
-    """
-    if not may_read_bytes(request, by):
-        raise Forbidden("Only its reviewers and the owner's team may read these bytes.")
-    revision = current_revision(request)
-    note(
-        request,
-        kind="payload.read",
-        by=by,
-        now=now,
-        after=revision.digest,
-        details={"revision": revision.number},
-    )
-    return revision

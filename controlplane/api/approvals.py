@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from approvals.models import ActionRevision, ApprovalRequest, Grant, Vote
 from approvals.operations import read_bytes, vote
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.permissions import may_read_bytes
 from approvals.states import ApprovalState, GrantState, Tier, Verdict
 from audit import sql

@@ -10,7 +10,8 @@ import msgspec
 
 from approvals.models import ApprovalRequest
 from approvals.operations import lock_pending, revise
-from approvals.operations.requests import UnknownQueue, current_revision
+from approvals.operations.opening import current_revision
+from approvals.operations.requests import UnknownQueue
 from approvals.permissions import require_edit
 from audit import sql
 from audit.canonical import loads

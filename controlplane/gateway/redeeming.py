@@ -13,8 +13,8 @@ from django.db.models import F
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import Held, hold, redeem_grant, revoke_grant
 from approvals.operations.grants import GRANT_LIFE, HANDED_OVER_LIFE
+from approvals.operations.opening import current_revision
 from approvals.operations.overruling import overruling_stands
-from approvals.operations.requests import current_revision
 from approvals.quorum import count
 from approvals.refusals import (
     AlreadyRedeemed,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from approvals.models import ActionRevision, ApprovalRequest, Grant
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit import sql
 from controlplane import gateway
 from controlplane.gateway.answers import Answer

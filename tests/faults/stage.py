@@ -10,7 +10,7 @@ from uuid import UUID
 
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import cancel_request
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit import sql
 from controlplane.apply import apply_document
 from registry.models import Agent, User

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.refusals import AlreadyRedeemed, NotNow, PolicyChanged, ReviewRequired
 from approvals.states import GrantState
 from audit import sql

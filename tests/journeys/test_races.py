@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit import sql
 from costs.models import BudgetPeriod
 from policies.models import Admission, Decision

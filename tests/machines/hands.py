@@ -22,7 +22,7 @@ from approvals.operations import (
     save_queue,
     settle_unknown,
 )
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit import sql
 from audit.refusals import Refusal, Unauthenticated
 from controlplane import gateway

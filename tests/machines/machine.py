@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.states import GrantState
 from tests.machines.aims import ends, granted, reserved, silent, some, under_way, waits
 from tests.machines.checking import Checked

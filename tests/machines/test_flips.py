@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from approvals.models import ApprovalRequest
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit.models import Entry
 from audit.refusals import Refusal
 from costs.models import Reservation

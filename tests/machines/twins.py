@@ -8,7 +8,7 @@ from django.db import transaction
 
 from approvals.models import Vote
 from approvals.operations import redeem_grant
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.refusals import PolicyChanged
 from tests.machines.hands import Hands
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from approvals.models import ApprovalRequest, Queue
 from approvals.operations import grant_break_glass, read_bytes, read_under_break_glass
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit import sql
 from controlplane.delivery.models import Delivery, Endpoint
 from controlplane.delivery.operations import digest_of

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from approvals.amounts import amount_to_confirm
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import cancel_request, read_bytes, settle_unknown, vote
-from approvals.operations.requests import current_revision, first_opened, require_opened
+from approvals.operations.opening import current_revision, first_opened, require_opened
 from approvals.permissions import may_read_bytes, may_revoke, require_edit, require_vote
 from approvals.states import ApprovalState, GrantState, Verdict
 from audit.canonical import dumps, loads

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 
 from approvals.models import ApprovalRequest
 from approvals.operations import overrule, read_under_break_glass
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.permissions import require_break_glass
 from audit.refusals import Conflict
 from controlplane.console import formats

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit import sql
 from registry.models import Command
 from registry.operations import pause_agent, send_command

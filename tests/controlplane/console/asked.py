@@ -15,7 +15,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 
 from approvals.models import ApprovalRequest, Grant
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.states import ApprovalState, GrantState
 from policies.models import Replay, Revision
 from policies.states import ReplayState, RevisionState

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from approvals.models import ApprovalRequest, Grant, Vote
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit.models import Entry
 from controlplane.console.admins import list_of, page_of
 from tests.controlplane.console.conftest import Visit

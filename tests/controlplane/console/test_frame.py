@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit.ids import floor_id
 from audit.models import Entry
 from controlplane.console import errors

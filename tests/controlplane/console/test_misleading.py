@@ -6,7 +6,7 @@ import pytest
 
 from approvals.models import ApprovalRequest
 from approvals.operations import grant_break_glass
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit.models import Entry
 from controlplane.console.admins import list_of, page_of
 from controlplane.console.dialogs import FRAGMENT

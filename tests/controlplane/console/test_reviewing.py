@@ -9,7 +9,7 @@ import pytest
 
 from approvals.models import ApprovalRequest, Grant, KnownDestination, Vote
 from approvals.operations import grant_break_glass, report_outcome, save_queue, withdraw_break_glass
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from audit.models import Entry
 from controlplane import gateway
 from controlplane.console.admins import list_of, page_of

@@ -11,7 +11,7 @@ from agentapprovalprotocol._wire import loads, matches, parse_request
 
 from approvals.models import ApprovalRequest, Grant
 from approvals.operations import expire_request
-from approvals.operations.requests import current_revision
+from approvals.operations.opening import current_revision
 from approvals.states import Verdict
 from audit import sql
 from audit.actors import System
